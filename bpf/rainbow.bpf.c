@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel programs of rainbow. Two hooks read a packet, ask one core what becomes of it, count it, and do it: XDP and TC
+ * differ only in how they read, write and send. The syscall programs are run by rainbowd.
+ *
+ *   packet.h  1     bytes to a packet            session.h       sessions open, end, are counted
+ *   decide.h  2-8   a packet to a verdict        choose.h   7    a new session's version and backend
+ *   write.h   9     bytes, for both hooks        hop.h           where a packet leaves
+ *   xdp.h tc.h 9    a verdict to an action       sweep.h         what time does to sessions
+ */
+#include "maps.h"
+#include "packet.h"
+#include "decide.h"
+#include "count.h"
+#include "xdp.h"
+#include "tc.h"
+#include "sweep.h"
+
+#define PACKET_OTHERHOST 3 /* linux/if_packet.h */
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/*
+ * Global functions: the verifier walks each of them once, for any packet and any way, instead of once for each path that leads
+ * there. Without that the TC programs exceed its million instructions. They can not take packet pointers; so they take the
+ * context.
+ */
+__noinline int xdp_parse(struct xdp_md *ctx, struct way *way)
+{
+	void *data = xdp_data(ctx), *end = xdp_end(ctx);
+
+	return way ? packet_parse(data, end, end - data, &way->packet) : PARSED_NOT;
+}
+
+__noinline int xdp_decide(struct xdp_md *ctx, struct way *way)
+{
+	return way ? decide(ctx, way) : 0;
+}
+
+SEC("xdp")
+int rainbow_xdp(struct xdp_md *ctx)
+{
+	struct way way = {.place = PLACE_XDP, .ingress = ctx->ingress_ifindex};
+
+	way.parsed = xdp_parse(ctx, &way);
+	xdp_decide(ctx, &way);
+	count_packet(&way);
+	return xdp_act(ctx, &way);
+}
+
+__noinline int tc_parse(struct __sk_buff *skb, struct way *way)
+{
+	return way ? packet_parse(tc_data(skb), tc_end(skb), skb->len, &way->packet) : PARSED_NOT;
+}
+
+__noinline int tc_decide(struct __sk_buff *skb, struct way *way)
+{
+	return way ? decide(skb, way) : 0;
+}
+
+static __always_inline int tc_way(struct __sk_buff *skb, enum place place)
+{
+	struct way way = {.place = place, .ingress = skb->ifindex};
+
+	/* Seen only because the interface is promiscuous: another host's. */
+	if (skb->pkt_type == PACKET_OTHERHOST)
+		return TC_ACT_UNSPEC;
+	way.packet.aggregate = skb->gso_size != 0;
+	way.parsed = tc_parse(skb, &way);
+	if (way.parsed == PARSED_SHORT && skb->len > (__u32)(tc_end(skb) - tc_data(skb)) &&
+	    !bpf_skb_pull_data(skb, skb->len < TC_PULL ? skb->len : TC_PULL)) {
+		way.packet = (struct packet){.aggregate = way.packet.aggregate};
+		way.parsed = tc_parse(skb, &way);
+	}
+	way.packet.tagged |= skb->vlan_present;
+	tc_decide(skb, &way);
+	count_packet(&way);
+	return tc_act(skb, &way);
+}
+
+SEC("tc")
+int rainbow_ingress(struct __sk_buff *skb)
+{
+	return tc_way(skb, PLACE_INGRESS);
+}
+
+/* Replies that the stack routes to a client are restored where they leave: at ingress an own address as source is a martian. */
+SEC("tc")
+int rainbow_egress(struct __sk_buff *skb)
+{
+	return tc_way(skb, PLACE_EGRESS);
+}
+
+SEC("syscall")
+int rainbow_sweep(struct rainbow_sweep *sweep)
+{
+	return sweep_all(sweep);
+}
+
+SEC("syscall")
+int rainbow_close(struct rainbow_close *order)
+{
+	struct rainbow_flow flow = order->flow;
+	enum rainbow_end reason = order->reason;
+	struct rainbow_pin *pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+
+	order->closed = 0;
+	if (!pin || (order->version && order->version != pin->version))
+		return 0;
+	order->pin = *pin;
+	order->closed = pin->kind == RAINBOW_PIN_CLIENT ? client_kill(pin, reason) : pin_kill(&flow, pin, reason);
+	return 0;
+}
+
+SEC("syscall")
+int rainbow_clock(struct rainbow_clock *clock)
+{
+	clock->jiffies = bpf_jiffies64();
+	clock->monotonic_ns = bpf_ktime_get_ns();
+	return 0;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Step 9 in TC: socket buffers, whose checksum may be complete, verified, or yet to be made by a device (CHECKSUM_PARTIAL: veth,
+ * containers, local senders). Only bpf_l4_csum_replace knows which; so every change is told to it as a delta, split into what
+ * the pseudo-header sees and what it does not. Passing is TC_ACT_UNSPEC: other programs on the hook have their turn.
+ */
+#ifndef RAINBOW_BPF_TC_H
+#define RAINBOW_BPF_TC_H
+
+#include <linux/pkt_cls.h>
+#include "write.h"
+
+/* Linear bytes wanted where the headers are spread over fragments. */
+#define TC_PULL 256
+
+static __always_inline void *tc_data(struct __sk_buff *skb)
+{
+	return (void *)(long)skb->data;
+}
+
+static __always_inline void *tc_end(struct __sk_buff *skb)
+{
+	return (void *)(long)skb->data_end;
+}
+
+static __always_inline int tc_checksum(struct __sk_buff *skb, const struct packet *p, __u32 offset, __u16 pseudo, __u16 message)
+{
+	__u64 flags = p->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+
+	if (pseudo && bpf_l4_csum_replace(skb, offset, 0, pseudo, flags | BPF_F_PSEUDO_HDR))
+		return 0;
+	if (message && bpf_l4_csum_replace(skb, offset, 0, message, flags))
+		return 0;
+	return 1;
+}
+
+static __always_inline int tc_edit(struct __sk_buff *skb, const struct way *way, int at_source)
+{
+	const struct packet *p = &way->packet;
+	struct edit edit = {};
+
+	return edit_make(&edit, way, at_source) &&
+	       tc_checksum(skb, p, checksum_offset(p), edit.address_delta, edit.port_delta) &&
+	       write_edit(tc_data(skb), tc_end(skb), p, &edit);
+}
+
+/* Dropping where a write fails (no memory for a private copy) is right: half a rewrite must not leave; the sender repeats. */
+static __always_inline int tc_forward(struct __sk_buff *skb, const struct way *way, int at_source)
+{
+	if (!tc_edit(skb, way, at_source))
+		return TC_ACT_SHOT;
+	return way->ifindex ? bpf_redirect_neigh(way->ifindex, NULL, 0, 0) : TC_ACT_UNSPEC;
+}
+
+static __noinline int tc_forward_error(struct __sk_buff *skb, const struct way *way, int at_source)
+{
+	const struct packet *p = &way->packet;
+	struct edit edit = {};
+	__u16 message, pseudo;
+
+	if (!edit_make(&edit, way, at_source))
+		return TC_ACT_SHOT;
+	message = error_message_delta(p, &edit);
+	pseudo = error_pseudo_delta(p, &edit);
+	if ((pseudo && bpf_l4_csum_replace(skb, p->l4 + 2, 0, pseudo, BPF_F_PSEUDO_HDR)) ||
+	    (message && bpf_l4_csum_replace(skb, p->l4 + 2, 0, message, 0)) || !write_error(tc_data(skb), tc_end(skb), p, &edit))
+		return TC_ACT_SHOT;
+	return TC_ACT_UNSPEC;
+}
+
+/*
+ * The checksum of the RST is told as two deltas as well. The first, on the pseudo-header, is that of the shorter length. The
+ * second is whatever leads from the field as it is then to the checksum wanted; a buffer whose checksum is yet to be made
+ * takes the first and, rightly, not the second.
+ */
+static __always_inline int tc_reset_checksum(struct __sk_buff *skb, const struct packet *p, __u16 checksum)
+{
+	__u16 length = rainbow_delta16(bpf_htons((__u16)p->l4_length), bpf_htons(sizeof(struct tcphdr)));
+	struct tcphdr *tcp = bytes_at(tc_data(skb), tc_end(skb), p->l4, sizeof(*tcp));
+	__u16 then;
+
+	if (!tcp)
+		return 0;
+	then = rainbow_checksum_update(tcp->check, length);
+	return tc_checksum(skb, p, checksum_offset(p), length, rainbow_delta16((__u16)~then, (__u16)~checksum));
+}
+
+/*
+ * At ingress the RST goes back out. At egress its addressee is on the other side of this host: it is sent in again as though it
+ * came from where the packet was going, and the stack routes it there.
+ */
+static __noinline int tc_reset(struct __sk_buff *skb, const struct way *way)
+{
+	const struct packet *p = &way->packet;
+	__u16 checksum;
+
+	if (p->protocol != IPPROTO_TCP || bpf_skb_change_tail(skb, p->l4 + sizeof(struct tcphdr), 0) ||
+	    !write_reset(tc_data(skb), tc_end(skb), p, &checksum) || !tc_reset_checksum(skb, p, checksum))
+		return TC_ACT_SHOT;
+	return bpf_redirect(skb->ifindex, way->place == PLACE_EGRESS ? BPF_F_INGRESS : 0);
+}
+
+static __always_inline int tc_act(struct __sk_buff *skb, const struct way *way)
+{
+	switch (way->verdict) {
+	case VERDICT_REQUEST:
+	case VERDICT_HANDSHAKE_REQUEST:
+		return tc_forward(skb, way, 0);
+	case VERDICT_REPLY:
+	case VERDICT_HANDSHAKE_REPLY:
+		return tc_forward(skb, way, 1);
+	case VERDICT_ERROR_REQUEST:
+		return tc_forward_error(skb, way, 0);
+	case VERDICT_ERROR_REPLY:
+		return tc_forward_error(skb, way, 1);
+	case VERDICT_CLOSED_RESET:
+	case VERDICT_STRAY_RESET:
+	case VERDICT_REFUSED_TABLE:
+	case VERDICT_REFUSED_BACKENDS:
+	case VERDICT_REFUSED_VERSION:
+		return tc_reset(skb, way);
+	case VERDICT_CLOSED_DROP: /* its session is over and datagrams have no RST */
+	case VERDICT_STRAY_DROP:  /* the operator's policy, or an RST */
+	case VERDICT_RETRY:	  /* the sender repeats it, when the entry is settled */
+		return TC_ACT_SHOT;
+	default:
+		return TC_ACT_UNSPEC;
+	}
+}
+
+#endif

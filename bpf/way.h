@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One packet on its way: what was read of it, and what was decided. */
+#ifndef RAINBOW_BPF_WAY_H
+#define RAINBOW_BPF_WAY_H
+
+#include "packet.h"
+
+enum place {
+	PLACE_XDP,
+	PLACE_INGRESS, /* TC */
+	PLACE_EGRESS,  /* TC */
+};
+
+enum verdict {
+	VERDICT_PASS_NOT_OURS = 0,
+	VERDICT_PASS_UNPARSED,
+	VERDICT_PASS_FRAGMENT,
+	VERDICT_PASS_BY_STACK,     /* a reply that this hook can not send itself */
+	VERDICT_REQUEST,           /* to the backend */
+	VERDICT_REPLY,             /* to the client */
+	VERDICT_HANDSHAKE_REQUEST, /* likewise, of a flow in the nursery */
+	VERDICT_HANDSHAKE_REPLY,
+	VERDICT_ERROR_REQUEST, /* likewise, an ICMP error about a session's packet */
+	VERDICT_ERROR_REPLY,
+	VERDICT_CLOSED_RESET, /* told to die: the sender gets an RST */
+	VERDICT_CLOSED_DROP,
+	VERDICT_STRAY_RESET,
+	VERDICT_STRAY_DROP,
+	VERDICT_STRAY_PASS,
+	VERDICT_REFUSED_TABLE,
+	VERDICT_REFUSED_BACKENDS,
+	VERDICT_REFUSED_VERSION,
+	VERDICT_RETRY, /* two CPUs met on one entry: dropped, the sender repeats it */
+};
+
+/* One packet on its way. */
+struct way {
+	struct packet packet;
+	enum parsed parsed;
+	enum place place;
+	__u32 ingress;   /* ifindex */
+	/* decided */
+	enum verdict verdict;
+	__u32 service;
+	__u32 backend;
+	__u32 ifindex; /* leaves here; 0: by the stack */
+	__u8 mac[6]; /* XDP: of the next hop */
+	__u8 source_mac[6]; /* XDP, if it leaves by another NIC: of that one */
+};
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Step 9 in XDP: frames as on the wire, checksums complete, so they are updated in place (RFC 1624). Frames whose sender left
+ * the checksum to a device (veth and other local links with tx offload) do not belong here: `doctor` says so.
+ */
+#ifndef RAINBOW_BPF_XDP_H
+#define RAINBOW_BPF_XDP_H
+
+#include "write.h"
+
+static __always_inline void *xdp_data(struct xdp_md *ctx)
+{
+	return (void *)(long)ctx->data;
+}
+
+static __always_inline void *xdp_end(struct xdp_md *ctx)
+{
+	return (void *)(long)ctx->data_end;
+}
+
+/* UDP: 0 says "no checksum" and stays; a sum that comes out as 0 is sent as all ones (RFC 768). */
+static __always_inline int xdp_checksum(struct xdp_md *ctx, const struct packet *p, __u16 delta)
+{
+	__u16 *field = bytes_at(xdp_data(ctx), xdp_end(ctx), checksum_offset(p), 2);
+
+	if (!field)
+		return 0;
+	if (p->protocol == IPPROTO_UDP && !*field)
+		return 1;
+	delta_apply(field, delta);
+	if (p->protocol == IPPROTO_UDP && !*field)
+		*field = 0xffff;
+	return 1;
+}
+
+/* Out by the NIC it came in by, or another one. */
+static __always_inline int xdp_send(struct xdp_md *ctx, const struct way *way)
+{
+	struct ethhdr *eth = bytes_at(xdp_data(ctx), xdp_end(ctx), 0, sizeof(*eth));
+	int stays = way->ifindex == way->ingress;
+
+	if (!eth)
+		return XDP_DROP;
+	__builtin_memcpy(eth->h_source, stays ? eth->h_dest : way->source_mac, 6);
+	__builtin_memcpy(eth->h_dest, way->mac, 6);
+	return stays ? XDP_TX : bpf_redirect(way->ifindex, 0);
+}
+
+/* Dropping where a write fails is right: half a rewrite must not leave, and the sender repeats. */
+static __always_inline int xdp_forward(struct xdp_md *ctx, const struct way *way, int at_source)
+{
+	struct edit edit = {};
+
+	if (!edit_make(&edit, way, at_source) ||
+	    !xdp_checksum(ctx, &way->packet, rainbow_delta_add(edit.address_delta, edit.port_delta)) ||
+	    !write_edit(xdp_data(ctx), xdp_end(ctx), &way->packet, &edit))
+		return XDP_DROP;
+	/* By the stack: addressed to us still, so that it routes it. */
+	return way->ifindex ? xdp_send(ctx, way) : XDP_PASS;
+}
+
+static __noinline int xdp_forward_error(struct xdp_md *ctx, const struct way *way)
+{
+	const struct packet *p = &way->packet;
+	struct edit edit = {};
+	__u16 *field;
+
+	if (!edit_make(&edit, way, 0) || !write_error(xdp_data(ctx), xdp_end(ctx), p, &edit))
+		return XDP_DROP;
+	field = bytes_at(xdp_data(ctx), xdp_end(ctx), p->l4 + 2, 2);
+	if (!field)
+		return XDP_DROP;
+	delta_apply(field, rainbow_delta_add(error_message_delta(p, &edit), error_pseudo_delta(p, &edit)));
+	return XDP_PASS;
+}
+
+static __noinline int xdp_reset(struct xdp_md *ctx, const struct way *way)
+{
+	const struct packet *p = &way->packet;
+	long have = xdp_end(ctx) - xdp_data(ctx);
+	struct tcphdr *tcp;
+	__u16 checksum;
+
+	if (p->protocol != IPPROTO_TCP || bpf_xdp_adjust_tail(ctx, (int)(p->l4 + sizeof(*tcp) - have)) ||
+	    !write_reset(xdp_data(ctx), xdp_end(ctx), p, &checksum))
+		return XDP_DROP;
+	tcp = bytes_at(xdp_data(ctx), xdp_end(ctx), p->l4, sizeof(*tcp));
+	if (!tcp)
+		return XDP_DROP;
+	tcp->check = checksum;
+	return XDP_TX;
+}
+
+static __always_inline int xdp_act(struct xdp_md *ctx, const struct way *way)
+{
+	switch (way->verdict) {
+	case VERDICT_REQUEST:
+	case VERDICT_HANDSHAKE_REQUEST:
+		return xdp_forward(ctx, way, 0);
+	case VERDICT_REPLY:
+	case VERDICT_HANDSHAKE_REPLY:
+		return xdp_forward(ctx, way, 1);
+	case VERDICT_ERROR_REQUEST:
+		return xdp_forward_error(ctx, way);
+	case VERDICT_CLOSED_RESET:
+	case VERDICT_STRAY_RESET:
+	case VERDICT_REFUSED_TABLE:
+	case VERDICT_REFUSED_BACKENDS:
+	case VERDICT_REFUSED_VERSION:
+		return xdp_reset(ctx, way);
+	case VERDICT_CLOSED_DROP: /* its session is over and datagrams have no RST */
+	case VERDICT_STRAY_DROP:  /* the operator's policy, or an RST */
+	case VERDICT_RETRY:	  /* the sender repeats it, when the entry is settled */
+		return XDP_DROP;
+	default:
+		return XDP_PASS;
+	}
+}
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Keys and values of the BPF maps: the contract between the kernel programs, rainbowd, and whoever runs `bpftool map dump`.
+ *
+ * Who writes what. The arrays are memory-mapped by rainbowd, so it stores single fields and never copies a whole value over
+ * the counters that the kernel programs keep in the same value. A field is written by the kernel side or by rainbowd, never
+ * by both, except where its comment says so. Ports and counters are in host order; times name their unit.
+ *
+ * Cost: a pin is 64 bytes of value and 20 (stored as 24) of key; with the kernel's own 48 bytes an entry and 16 a bucket,
+ * one million pins take about 152 MB.
+ */
+#ifndef RAINBOW_MAPS_H
+#define RAINBOW_MAPS_H
+
+#include <rainbow/types.h>
+
+#define RAINBOW_SIZE_IS(type, size) _Static_assert(sizeof(type) == (size), #type " must be " #size " bytes")
+
+/* rainbow_meta: ARRAY[1], mapped. What this set of maps is. */
+struct rainbow_meta {
+	__u32 schema;        /* RAINBOW_SCHEMA of the writer */
+	__u32 pin_limit;     /* entries that rainbow_pin can hold */
+	__u64 pins;          /* kernel: entries in rainbow_pin now, ended ones included */
+	__u64 hash_secret[2]; /* keys the selection hash; kept in the database too, so that it survives a reboot */
+	__u32 hz;            /* jiffies a second */
+	__u32 nursery_seconds; /* an unproven handshake older than this is forgotten */
+	__u32 linger_seconds;  /* how long a pin that ended by itself stays, for late packets */
+	__u32 tombstone_seconds; /* how long a closed pin stays, to answer with RST */
+	char writer[32];     /* version of the rainbowd that wrote last */
+};
+RAINBOW_SIZE_IS(struct rainbow_meta, 80);
+
+/*
+ * rainbow_lookup: ARRAY[RAINBOW_LOOKUP_SLOTS], mapped. An open-addressing hash table (see lookup.h) from address, port and
+ * protocol to a service or a backend. An ARRAY, since its lookup is inlined: a fifth of the cost of a HASH lookup, and each
+ * packet needs two.
+ */
+enum rainbow_lookup_kind {
+	RAINBOW_LOOKUP_EMPTY = 0,
+	RAINBOW_LOOKUP_SERVICE,
+	RAINBOW_LOOKUP_BACKEND,
+	RAINBOW_LOOKUP_REMOVED, /* was used: a search goes on behind it */
+};
+
+struct rainbow_lookup {
+	struct rainbow_addr addr;
+	__u64 word; /* port | protocol << 16 | kind << 24 | id << 32; stored last and in one piece */
+};
+RAINBOW_SIZE_IS(struct rainbow_lookup, 24);
+
+/* rainbow_service: ARRAY[services + 1], mapped. */
+struct rainbow_service {
+	char name[RAINBOW_NAME_SIZE];
+	struct rainbow_addr address;
+	__u16 port;
+	__u16 protocol; /* 6 or 17 */
+	enum rainbow_affinity affinity;
+	enum rainbow_selection selection;
+	enum rainbow_stray stray;
+	__u32 wheel;       /* which of the service's two wheels is in force: 0 or 1. One store of it is the swap. */
+	__u32 generation;  /* of the wheel in force; raised at each change */
+	__u32 idle_seconds; /* a session idle for this long ends; 0 never */
+	__u32 client_prefix; /* affinity client: leading bits of an IPv6 client address that make one client (default 64) */
+	__u32 steers;      /* number of steer rules: 0 saves the search */
+	__u32 in_use;      /* 0: the entry is free */
+	__u32 reserved[3];
+	/* kernel */
+	__u64 cursor; /* selection exact: new sessions so far */
+	__u64 refused_no_version; /* new sessions refused as no version has a share */
+	__u64 reserved2[2];
+};
+RAINBOW_SIZE_IS(struct rainbow_service, 136);
+
+/* rainbow_version: ARRAY[versions + 1], mapped. The truth about each version, readable at each instant. */
+struct rainbow_version {
+	char label[RAINBOW_NAME_SIZE];
+	enum rainbow_version_state state;
+	__u32 service;
+	__u32 weight_permille; /* share of new sessions in 0.1 % */
+	__u32 reserved;
+	__u64 deadline; /* of its drain, unix seconds; 0 none */
+	/* kernel: sessions */
+	__u64 live;    /* proven and not ended */
+	__u64 closing; /* ended, entry lingers for late packets */
+	__u64 opened;  /* ever: opened = live + the five below */
+	__u64 ended_fin;
+	__u64 ended_reset_client;
+	__u64 ended_reset_server;
+	__u64 ended_idle;
+	__u64 ended_forced;
+	__u64 refused; /* new sessions refused: all backends full, or the pin table full */
+	__u64 chosen;  /* choices made for it, whether or not the handshake was proven then */
+};
+RAINBOW_SIZE_IS(struct rainbow_version, 136);
+
+/* rainbow_wheel: ARRAY[2 * (services + 1)], mapped. Wheel w of service s is entry 2 * s + w. */
+struct rainbow_wheel {
+	__u32 generation;
+	__u32 reserved;
+	__u16 slot[RAINBOW_WHEEL_SLOTS]; /* version ids; 0 refuses */
+};
+RAINBOW_SIZE_IS(struct rainbow_wheel, 2008);
+
+/* rainbow_member: ARRAY[versions + 1], mapped. The backends of a version. Ids first, then count, so that a reader meets none half made. */
+struct rainbow_member {
+	__u32 count;
+	__u16 backend[RAINBOW_MAX_BACKENDS_PER_VERSION];
+};
+RAINBOW_SIZE_IS(struct rainbow_member, 516);
+
+/* Where packets to a backend or a client leave; kept by the kernel side, renewed about once a second. */
+struct rainbow_hop {
+	__u32 ifindex; /* 0: unknown, the stack decides */
+	__u32 renewed; /* jiffies, low 32 bits */
+	__u8 mac[6];   /* XDP: destination; the source is that of rainbow_hook */
+	__u16 mtu;     /* of the route; longer packets are the stack's to refuse */
+};
+RAINBOW_SIZE_IS(struct rainbow_hop, 16);
+
+/* rainbow_backend: ARRAY[backends + 1], mapped. */
+struct rainbow_backend {
+	struct rainbow_addr address;
+	__u16 port;
+	__u16 protocol;
+	enum rainbow_backend_state state;
+	__u32 service;
+	__u32 version;
+	__u32 healthy;      /* 0: no new sessions */
+	__u32 max_sessions; /* 0: no limit */
+	/*
+	 * Checksum deltas (RFC 1624) of a request's rewrite from service to backend, as folded one's complement sums; a
+	 * reply takes their complement. Made once, so that no packet pays for it.
+	 */
+	__u16 address_delta;
+	__u16 port_delta;
+	__u32 reserved;
+	__u64 close_after; /* jiffies; from then on each packet of its sessions is answered with RST; 0 never */
+	/* kernel */
+	__u64 live;
+	struct rainbow_hop hop;
+	__u64 reserved2;
+};
+RAINBOW_SIZE_IS(struct rainbow_backend, 88);
+
+/*
+ * rainbow_pin: HASH, preallocated, never evicts. The key serves both directions: a reply's backend leads to its service.
+ * port 0 is the entry of a client session (affinity client): bits beyond client_prefix are zero in it.
+ */
+struct rainbow_flow {
+	struct rainbow_addr client;
+	__u16 port;
+	__u16 service;
+};
+RAINBOW_SIZE_IS(struct rainbow_flow, 20);
+
+enum rainbow_pin_kind {
+	RAINBOW_PIN_NONE = 0,
+	RAINBOW_PIN_SESSION, /* a flow that is a session (affinity connection) */
+	RAINBOW_PIN_FLOW,    /* a flow of a client session: not counted itself */
+	RAINBOW_PIN_CLIENT,  /* a client session (affinity client), key port 0 */
+};
+
+/*
+ * The life of a pin. Each arrow is one compare-and-swap on `state`; the winner of an arrow that ends a session counts it.
+ *
+ *    insert (BPF_NOEXIST)                          sweep, a pass after DEAD
+ *        |                                        DEAD ------> FREED ---> deleted
+ *        v        FIN              FIN             ^ |
+ *      LIVE --> HALF_CLIENT/ --> CLOSING --linger--+ | handshake of a new session
+ *        |      HALF_SERVER         ^   +------------+-> SETUP --> LIVE     on the same flow
+ *        |           |   RST        |                |
+ *        +-----------+--------------+                |
+ *        |           |  deadline, evict, idle        |
+ *        +-----------+-----------> KILLED --tombstone+
+ *
+ * DEAD lasts one sweep before the entry is given back, because the kernel reuses an element of a preallocated map at once: a
+ * program that found the pin just before must have ended before another flow's pin lies in the same memory.
+ */
+enum rainbow_pin_state {
+	RAINBOW_PIN_FREE = 0,
+	RAINBOW_PIN_LIVE,
+	RAINBOW_PIN_HALF_CLIENT, /* the client sent FIN; the backend may stream on: live */
+	RAINBOW_PIN_HALF_SERVER, /* the backend sent FIN: live */
+	RAINBOW_PIN_CLOSING,     /* ended by itself; late packets still follow it */
+	RAINBOW_PIN_KILLED,      /* told to die: the tombstone answers each packet with RST */
+	RAINBOW_PIN_DEAD,        /* waits to be freed */
+	RAINBOW_PIN_SETUP,       /* being made anew in place */
+	RAINBOW_PIN_FREED,       /* the sweep deletes it now */
+};
+
+/* What one side of a TCP flow has sent (RFC 9293, 3.3.1); says which RST and FIN its peer accepts. */
+struct rainbow_side {
+	__u32 next; /* highest sequence number sent, plus one */
+	__u32 ack;  /* highest acknowledgment sent: the peer's window begins here */
+	__u32 edge; /* ack + window: the peer may send up to here */
+};
+
+struct rainbow_pin {
+	enum rainbow_pin_state state;
+	__u16 version;
+	__u16 backend;
+	__u32 opened;    /* CLOCK_MONOTONIC seconds */
+	__u32 last_seen; /* jiffies, low 32 bits */
+	__u32 flows;     /* of a client session: live flows, RAINBOW_FLOWS_ENDED once it has ended */
+	struct rainbow_side client;
+	struct rainbow_side server;
+	struct rainbow_hop hop; /* towards the client */
+	__u8 client_scale; /* window scale (RFC 7323) of the client, of the backend */
+	__u8 server_scale;
+	__u8 kind; /* enum rainbow_pin_kind */
+	__u8 told; /* KILLED: RAINBOW_TOLD_*, and in the high bits how often rainbowd asked */
+};
+RAINBOW_SIZE_IS(struct rainbow_pin, 64);
+
+#define RAINBOW_FLOWS_ENDED 0x80000000u
+#define RAINBOW_TOLD_CLIENT 1 /* an RST was made from a packet of the client */
+#define RAINBOW_TOLD_SERVER 2 /* ... of the backend */
+#define RAINBOW_TOLD_BOTH 3
+#define RAINBOW_TOLD_ASKED 4 /* one probe; counts up in steps of this */
+
+/* rainbow_nursery: LRU_HASH, key struct rainbow_flow. Where a flow waits until its handshake is proven. */
+enum rainbow_nursery_state {
+	RAINBOW_NURSERY_NONE = 0,
+	RAINBOW_NURSERY_ASKED,    /* the client sent its first packet */
+	RAINBOW_NURSERY_ANSWERED, /* the backend answered: TCP SYN-ACK, or a datagram */
+	RAINBOW_NURSERY_REFUSED,  /* the handshake was done but the session was refused: RST to both */
+	RAINBOW_NURSERY_CHOICE,   /* key port 0: what was chosen for this client */
+};
+
+struct rainbow_nursling {
+	enum rainbow_nursery_state state;
+	__u16 version;
+	__u16 backend;
+	__u32 began;      /* jiffies, low 32 bits */
+	__u32 client_isn; /* TCP initial sequence numbers */
+	__u32 server_isn;
+	__u32 server_next; /* the backend may send before the client's ACK arrives (RFC 7413) */
+	__u32 server_edge;
+	__u8 client_scale; /* RAINBOW_SCALE_NONE: the option was not there */
+	__u8 server_scale;
+	__u16 reserved;
+};
+RAINBOW_SIZE_IS(struct rainbow_nursling, 32);
+#define RAINBOW_SCALE_NONE 255
+
+/* rainbow_steer: LPM_TRIE. prefixlen counts the 32 bits of service too (and 96 of ::ffff: for IPv4). */
+struct rainbow_steer_key {
+	__u32 prefixlen;
+	__u8 service[4]; /* big-endian service id */
+	struct rainbow_addr client;
+};
+RAINBOW_SIZE_IS(struct rainbow_steer_key, 24);
+
+struct rainbow_steer {
+	__u32 version;
+};
+
+/*
+ * rainbow_packets: PERCPU_ARRAY[services + 1], by service; entry 0 is for packets of no service. Each packet is counted once,
+ * where it leaves. Normal in service: all but the three groups marked with !.
+ */
+struct rainbow_packets {
+	__u64 passed_not_ours;
+	__u64 passed_unparsed;  /* another protocol, malformed, truncated: untouched */
+	__u64 passed_fragment;  /* fragments carry no ports: untouched */
+	__u64 passed_by_stack;  /* a reply that the stack routes; restored and counted where it leaves */
+	__u64 requests;         /* client to backend, of a session */
+	__u64 replies;          /* backend to client, of a session */
+	__u64 handshakes;       /* of flows still in the nursery */
+	__u64 icmp_errors;      /* translated for a session (RFC 5508) */
+	__u64 closing_answered; /* packets of a session told to die, answered with RST or (UDP) dropped */
+	__u64 strays_reset;     /* ! packets of no session: see the service's stray policy */
+	__u64 strays_dropped;
+	__u64 strays_passed;
+	__u64 refused_table_full; /* ! new sessions refused: rainbow_pin is full */
+	__u64 refused_backends_full; /* ! ... all backends at max_sessions or unhealthy */
+	__u64 refused_no_version;    /* ! ... no version takes new sessions */
+	__u64 dropped_retry; /* two CPUs met on one entry: the sender repeats */
+};
+RAINBOW_SIZE_IS(struct rainbow_packets, 128);
+
+/* rainbow_hook: HASH, key ifindex. The interfaces that rainbow is attached to. */
+struct rainbow_hook {
+	char name[16];
+	enum rainbow_hook_kind kind;
+	__u8 mac[6];
+	__u16 reserved;
+};
+RAINBOW_SIZE_IS(struct rainbow_hook, 28);
+
+/* rainbow_census: ARRAY[versions + 1], mapped. What the last sweep counted; zeroed by rainbowd before each. */
+struct rainbow_census {
+	__u64 live;    /* sessions counted one by one: the check on rainbow_version.live */
+	__u64 closing;
+	__u64 pending; /* nursery entries not older than nursery_seconds */
+	__u32 oldest;  /* smallest `opened` of a live session, CLOCK_MONOTONIC seconds; 0 none */
+	__u32 reserved;
+};
+RAINBOW_SIZE_IS(struct rainbow_census, 32);
+
+/* rainbow_due: ARRAY[RAINBOW_DUE], mapped. Sessions told to die whose ends have not both heard of it, found by the sweep. */
+#define RAINBOW_DUE 4096
+struct rainbow_due {
+	struct rainbow_flow flow;
+	__u32 reserved;
+	struct rainbow_pin pin;
+};
+RAINBOW_SIZE_IS(struct rainbow_due, 88);
+
+/*
+ * Context of the syscall program rainbow_sweep: walks all pins and the nursery, counts into rainbow_census, ends idle
+ * sessions, frees what has lingered. One sweep at a time. In: ask_limit. Out: the rest.
+ */
+struct rainbow_sweep {
+	__u32 ask_limit; /* how many sessions may be put into rainbow_due, at most RAINBOW_DUE */
+	__u32 due;       /* entries of rainbow_due filled */
+	__u64 jiffies;   /* when it began */
+	__u64 entries;   /* pins seen */
+	__u64 freed;
+	__u64 idled; /* sessions ended by idle timeout */
+};
+RAINBOW_SIZE_IS(struct rainbow_sweep, 40);
+
+/*
+ * Context of the syscall program rainbow_close: tells one session to die. `closed` is 1 if this call ended it, 0 if there was
+ * no such live session of that version (it ended by itself, which is as good).
+ */
+struct rainbow_close {
+	struct rainbow_flow flow;
+	__u32 version; /* must match; 0 any */
+	enum rainbow_end reason;
+	__u32 closed;
+	struct rainbow_pin pin; /* as it was when it was closed */
+};
+RAINBOW_SIZE_IS(struct rainbow_close, 96);
+
+/* Context of the syscall program rainbow_clock. */
+struct rainbow_clock {
+	__u64 jiffies;
+	__u64 monotonic_ns;
+};
+
+#endif

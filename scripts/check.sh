@@ -1,0 +1,215 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Runs the tests: installs what is missing, builds, then unit, bpf and e2e programs, some at a time. One line for each; of one
+# that failed, the end of its log. The last line is "N passed, N failed, N skipped"; the exit code is 0 if none failed.
+#
+#   check.sh [-j N] [--list] [PATTERN]...     PATTERN: part of a name, as in e2e/p1 or bpf/; without one, all
+#   -j N      how many programs at a time (default 2)
+#   --list    names the programs, runs none
+#
+# A program passes by exit code 0 and is skipped by 77; it tells what it left out by lines "skipped: WHY". Logs: $BUILD/check/.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+readonly BUILD=${BUILD:-build}
+readonly LOGS=$BUILD/check
+readonly LOG_LINES=40
+readonly SKIPPED=77
+
+declare -A limit_of=([unit]=120 [bpf]=180 [e2e]=300) # seconds
+declare -A name_of=() began_of=()                    # by the pid of its `timeout`
+tests=() patterns=()
+jobs=2
+list=no
+passed=0 failed=0 skipped=0
+
+usage() {
+	sed -n '7,9s/^# \{0,1\}//p' "$0"
+}
+
+parse() {
+	while (($# > 0)); do
+		case $1 in
+		-j) jobs=${2:-} && shift ;;
+		-j*) jobs=${1#-j} ;;
+		--list) list=yes ;;
+		-h | --help) usage && exit 0 ;;
+		-*) usage >&2 && exit 2 ;;
+		*) patterns+=("$1") ;;
+		esac
+		shift
+	done
+	[[ $jobs =~ ^[1-9][0-9]?$ ]] || { printf 'check: -j takes a number from 1 to 99, not "%s"\n' "$jobs" >&2 && exit 2; }
+}
+
+is_wanted() { # NAME
+	local pattern
+
+	((${#patterns[@]} > 0)) || return 0
+	for pattern in "${patterns[@]}"; do
+		[[ $1 != *"$pattern"* ]] || return 0
+	done
+	return 1
+}
+
+build() {
+	scripts/install-deps.sh build test || return
+	make BUILD="$BUILD" all test-programs
+}
+
+# e2e tests begin with those that take longest: each says so in a line "# Takes N s".
+list_e2e() {
+	local file
+
+	for file in tests/e2e/*.sh; do
+		[[ $file != */lib.sh && -x $file ]] || continue
+		printf '%s e2e/%s\n' "$(sed -n 's/^# Takes \([0-9]*\) s.*/\1/p;20q' "$file")" "$(basename "$file" .sh)"
+	done | sort -rn | cut -d' ' -f2
+}
+
+collect() {
+	local file name
+
+	for file in "$BUILD"/tests/unit/* "$BUILD"/tests/bpf/*; do
+		[[ -f $file && -x $file ]] || continue
+		name=${file#"$BUILD/tests/"}
+		! is_wanted "$name" || tests+=("$name")
+	done
+	for name in $(list_e2e); do
+		! is_wanted "$name" || tests+=("$name")
+	done
+}
+
+command_of() { # NAME
+	case $1 in
+	e2e/*) printf 'tests/%s.sh' "$1" ;;
+	*) printf '%s/tests/%s' "$BUILD" "$1" ;;
+	esac
+}
+
+log_of() { # NAME
+	printf '%s/%s.log' "$LOGS" "${1//\//-}"
+}
+
+report() { # WORD NAME SECONDS [REASON]
+	printf '%-8s %-34s %6s s%s\n' "$1" "$2" "$3" "${4:+  ($4)}"
+}
+
+# In a process group of its own, which `timeout` makes and signals as a whole; so an interrupt reaches it by our hand alone.
+start() { # NAME
+	local name=$1
+
+	if ((EUID != 0)) && [[ $name != unit/* ]]; then
+		report skipped "$name" 0.0 'needs root'
+		skipped=$((skipped + 1))
+		return
+	fi
+	BUILD=$BUILD timeout -k 30 "${limit_of[${name%%/*}]}" "$(command_of "$name")" >"$(log_of "$name")" 2>&1 </dev/null &
+	name_of[$!]=$name
+	began_of[$!]=${EPOCHREALTIME/./}
+}
+
+# Waits for one of the running programs to end, and tells how it went.
+reap() {
+	local pid='' code=0 name log took reason
+
+	wait -n -p pid "${!name_of[@]}" || code=$?
+	name=${name_of[$pid]}
+	log=$(log_of "$name")
+	took=$(((${EPOCHREALTIME/./} - began_of[$pid]) / 100000))
+	took=$((took / 10)).$((took % 10))
+	unset "name_of[$pid]" "began_of[$pid]"
+	if ((code == 0)); then
+		report ok "$name" "$took"
+		passed=$((passed + 1))
+	elif ((code != SKIPPED)); then
+		reason="exit code $code"
+		((code != 124 && code != 137)) || reason="still running after ${limit_of[${name%%/*}]} s"
+		report FAILED "$name" "$took" "$reason"
+		failed=$((failed + 1))
+		tail -n "$LOG_LINES" "$log" | sed 's/^/    | /'
+		printf '    | (all of it: %s)\n' "$log"
+	fi
+	while read -r reason; do # each part that was left out
+		report skipped "$name" "$took" "${reason#skipped: }"
+		skipped=$((skipped + 1))
+	done < <(grep -a '^skipped: ' "$log" || { ((code != SKIPPED)) || echo 'no reason given'; })
+}
+
+run() {
+	local name
+
+	rm -rf "$LOGS"
+	mkdir -p "$LOGS"
+	for name in "${tests[@]}"; do
+		while ((${#name_of[@]} >= jobs)); do
+			reap
+		done
+		start "$name"
+	done
+	while ((${#name_of[@]} > 0)); do
+		reap
+	done
+}
+
+# Namespaces and pins of labs whose shell is gone; their names begin with rainbow-PID-.
+list_left_behind() {
+	local thing pid
+
+	for thing in /run/netns/rainbow-* /sys/fs/bpf/rainbow-*; do
+		pid=${thing##*/rainbow-}
+		pid=${pid%%-*}
+		[[ ! -e $thing || -d /proc/$pid ]] || printf '%s\n' "$thing"
+	done
+}
+
+check_left_behind() { # what was there before
+	local left
+
+	left=$(comm -13 <(sort <<<"$1") <(list_left_behind | sort))
+	[[ -n $left ]] || return 0
+	report FAILED cleanup 0.0 'left behind by a test'
+	printf '    | %s\n' "$left"
+	failed=$((failed + 1))
+}
+
+stop() { # SIGNAL EXIT-CODE
+	trap '' INT TERM HUP
+	printf '\ncheck: %s: ending %d running tests\n' "$1" "${#name_of[@]}" >&2
+	kill -s TERM "${!name_of[@]}" 2>/dev/null || true
+	wait "${!name_of[@]}" 2>/dev/null || true
+	exit "$2"
+}
+
+finish() {
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	((failed == 0))
+}
+
+main() {
+	local before
+
+	parse "$@"
+	if ! build; then
+		report FAILED build 0.0
+		failed=1
+		finish
+		return
+	fi
+	collect
+	if [[ $list == yes ]]; then
+		printf '%s\n' "${tests[@]}"
+		return
+	fi
+	((${#tests[@]} > 0)) || { printf 'check: no test has "%s" in its name\n' "${patterns[*]}" >&2 && exit 2; }
+	trap 'stop interrupted 130' INT
+	trap 'stop terminated 143' TERM
+	trap 'stop hung-up 129' HUP
+	before=$(list_left_behind)
+	run
+	check_left_behind "$before"
+	finish
+}
+
+main "$@"

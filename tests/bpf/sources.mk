@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+world_src := tests/bpf/packet.c tests/bpf/packet_check.c tests/bpf/world.c tests/bpf/world_maps.c
+bpf_libs := -lcmocka -lbpf -lelf -lz -lpthread
+
+programs += bpf/test_truth
+bpf/test_truth_src := tests/bpf/test_truth.c tests/bpf/truth.c tests/bpf/truth_rows.c tests/bpf/scene.c $(world_src)
+bpf/test_truth_libs := $(bpf_libs)
+
+programs += bpf/test_untouched
+bpf/test_untouched_src := tests/bpf/test_untouched.c tests/bpf/truth.c tests/bpf/scene.c $(world_src)
+bpf/test_untouched_libs := $(bpf_libs)
+
+# The kernel access of rainbowd, on a network and a bpffs of the test's own.
+datapath_src := $(addprefix user/rainbowd/,datapath.c datapath_maps.c hooks.c hook_wish.c attach.c attach_clsact.c adopt.c \
+                pin_dir.c lookup.c netdev.c barrier.c) user/common/error.c user/common/log.c user/common/text.c user/common/addr.c
+
+programs += bpf/test_datapath
+bpf/test_datapath_src := tests/bpf/test_datapath.c tests/bpf/ground.c $(datapath_src)
+bpf/test_datapath_libs := $(bpf_libs)
+
+programs += bpf/test_datapath_maps
+bpf/test_datapath_maps_src := tests/bpf/test_datapath_maps.c tests/bpf/ground.c $(datapath_src)
+bpf/test_datapath_maps_libs := $(bpf_libs)
+
+programs += bpf/test_hooks
+bpf/test_hooks_src := tests/bpf/test_hooks.c tests/bpf/stream.c tests/bpf/ground.c $(datapath_src)
+bpf/test_hooks_libs := $(bpf_libs)
+
+programs += bpf/test_probe
+bpf/test_probe_src := tests/bpf/test_probe.c tests/bpf/ground.c user/rainbowd/probe.c user/common/addr.c user/common/error.c \
+                      user/common/text.c
+bpf/test_probe_libs := $(bpf_libs)
+
+programs += bpf/test_choose
+bpf/test_choose_src := tests/bpf/test_choose.c tests/bpf/scene.c $(world_src)
+bpf/test_choose_libs := $(bpf_libs)

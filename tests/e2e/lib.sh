@@ -1,0 +1,234 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The words that end-to-end tests are written in. A test is a program: it sources this, makes a lab (tests/lab/ns.sh), does
+# things, and states what must be. It ends with 0 (all true), 1 (something was not; with the facts around it), or 77 (skipped).
+# Nothing waits for a fixed time: wait_until waits for a condition, up to a deadline.
+#
+# The kernel's counts (version_count, packet_count) are read by bpftool from the pinned maps, not by way of rainbowd.
+
+set -Eeuo pipefail
+
+# shellcheck source=tests/lab/ns.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../lab/ns.sh"
+
+# shellcheck disable=SC2034 # for those who source this
+readonly E2E_PROGRAMS=$LAB_BUILD/tests/e2e E2E_PYTHON=/usr/bin/python3 # Python: that of Debian, which has the packages
+E2E_SEED=${SEED:-$((SRANDOM % 1000000))}
+RANDOM=$E2E_SEED
+E2E_PART='its beginning'
+E2E_BEGAN=$SECONDS
+E2E_OUT='' # what the last command under expect_code said
+
+# --- telling -----------------------------------------------------------------------------------------------------------------
+
+say() { # WORDS...
+	printf '[%3d s] %s\n' $((SECONDS - E2E_BEGAN)) "$*"
+}
+
+# Names what comes next; a failure is told with it.
+part() { # WORDS...
+	E2E_PART=$*
+	say "--- $E2E_PART"
+}
+
+# Says what the test leaves out. skip: all of it.
+skip_part() { # WHY
+	printf 'skipped: %s\n' "$*"
+}
+
+skip() { # WHY
+	skip_part "$*"
+	exit 77
+}
+
+# Ends the test with the sentence and with what there is to know. In a subshell it ends that, and then the test by `set -e`.
+fail() { # WORDS...
+	printf 'FAILED in "%s": %s\n' "$E2E_PART" "$*"
+	_context 1
+	exit 1
+}
+
+_context() { # FRAMES to skip
+	local frame
+
+	[[ -z $LAB_DIR || ! -e $LAB_DIR/failed ]] || return 0
+	[[ -z $LAB_DIR ]] || : >"$LAB_DIR/failed"
+	for ((frame = $1; frame < ${#FUNCNAME[@]}; frame++)); do
+		printf '  at %s:%d, %s\n' "${BASH_SOURCE[frame]##*/}" "${BASH_LINENO[frame - 1]}" "${FUNCNAME[frame]}"
+	done
+	[[ -n $LAB_DIR ]] || return 0
+	printf '%s\n' '--- rainbowctl status' "$(timeout 5 bash -c "RAINBOW_SOCKET='$LAB_DIR/rainbow.sock' \
+		'${LAB_RAINBOWCTL:-$LAB_BUILD/rainbowctl}' status -o json" 2>&1 | head -c 6000)"
+	printf '%s\n' '--- kernel: versions' "$(versions 2>&1 | head -c 6000)"
+	printf '%s\n' '--- kernel: packets' "$(packets 2>&1 | head -c 3000)"
+	lab_logs 15 2>&1
+}
+
+_command_failed() { # EXIT-CODE COMMAND
+	[[ $BASHPID == "$$" && $- == *e* ]] || return 0 # a subshell: the test itself comes by here, too; no e: cleaning up
+	printf 'FAILED in "%s": exit code %d from: %s\n' "$E2E_PART" "$1" "$2"
+	_context 1
+}
+trap '_command_failed $? "$BASH_COMMAND"' ERR
+
+# --- stating -----------------------------------------------------------------------------------------------------------------
+
+expect_eq() { # WHAT GOT WANTED
+	[[ $2 == "$3" ]] || fail "$1: got '$2', wanted '$3'"
+}
+
+expect_ne() { # WHAT GOT NOT-WANTED
+	[[ $2 != "$3" ]] || fail "$1: got '$2', which it must not be"
+}
+
+expect_between() { # WHAT GOT LEAST MOST
+	(($2 >= $3 && $2 <= $4)) || fail "$1: got $2, wanted $3 to $4"
+}
+
+expect_match() { # WHAT GOT REGEX
+	[[ $2 =~ $3 ]] || fail "$1: got '$2', wanted something like '$3'"
+}
+
+# Runs a command, which must end with this exit code. Leaves its output in E2E_OUT.
+expect_code() { # CODE COMMAND...
+	local wanted=$1 code=0
+
+	shift
+	E2E_OUT=$("$@" 2>&1) || code=$?
+	((code == wanted)) || fail "'$*' ended with $code, wanted $wanted, and said: $E2E_OUT"
+}
+
+# Repeats a command until it succeeds; past the deadline the test has failed.
+wait_until() { # SECONDS WHAT COMMAND...
+	lab_until "$@" || fail "after $1 s still not: $2"
+}
+
+is_eq() { # WANTED COMMAND...: for wait_until
+	local wanted=$1
+
+	shift
+	[[ $("$@") == "$wanted" ]]
+}
+
+# --- rainbow -----------------------------------------------------------------------------------------------------------------
+
+ctl() { # RAINBOWCTL-ARGUMENTS...: must succeed
+	expect_code 0 lab_ctl "$@"
+	[[ -z $E2E_OUT ]] || printf '  rainbowctl %s: %s\n' "$*" "$E2E_OUT"
+}
+
+# The command must be refused with this exit code, by a message that has the word in it, and change nothing.
+ctl_refused() { # CODE REGEX RAINBOWCTL-ARGUMENTS...
+	local code=$1 regex=$2 before
+
+	shift 2
+	before=$(settings)
+	expect_code "$code" lab_ctl "$@"
+	[[ $E2E_OUT =~ $regex ]] || fail "rainbowctl $*: said '$E2E_OUT', wanted something like '$regex'"
+	expect_eq "settings after the refused 'rainbowctl $*'" "$(settings)" "$before"
+}
+
+json() { # JQ-FILTER RAINBOWCTL-ARGUMENTS...: of a read with -o json
+	local filter=$1
+
+	shift
+	lab_ctl "$@" -o json | jq -r "$filter"
+}
+
+# Everything an operator has set, without what sessions change by themselves.
+settings() {
+	{
+		lab_ctl service list -o json
+		lab_ctl version list -o json
+		lab_ctl steer list -o json
+		lab_ctl status -o json | jq '[.services[] | {name, generation, versions: [.versions[] | {label, state, weight,
+			drain: (.drain | if . then {started, deadline, on_deadline} else null end),
+			backends: [.backends[] | {address, port, max_sessions}]}]}]'
+	} | jq -c 'walk(if type == "object" then del(.live, .oldest_seconds) else . end)'
+}
+
+version_json() { # SERVICE LABEL JQ-FILTER: of this version in `status`
+	lab_ctl status "$1" -o json | jq -r --arg label "$2" ".services[0].versions[] | select(.label == \$label) | $3"
+}
+
+# The kernel's versions in use, one line of JSON each.
+versions() {
+	lab_map rainbow_version | jq -c '.[].formatted.value | select(.state | tostring | . != "0" and . != "RAINBOW_VERSION_NONE")'
+}
+
+version_count() { # LABEL FIELD: live, closing, opened, ended_fin, ...; labels must be unique in the lab
+	versions | jq -r --arg label "$1" "select(.label == \$label) | .$2"
+}
+
+# The packet counters that are not 0, by service id (0: of no service), summed over CPUs.
+packets() {
+	lab_map rainbow_packets | jq -c '.[].formatted | {key, sum: (reduce (.values[].value | to_entries[]) as $e ({};
+		.[$e.key] += $e.value) | with_entries(select(.value > 0)))} | select(.sum != {})'
+}
+
+packet_count() { # FIELD: over all services
+	packets | jq -s --arg field "$1" 'map(.sum[$field] // 0) | add // 0'
+}
+
+live_count() { # over all versions
+	versions | jq -s 'map(.live) | add // 0'
+}
+
+# Both the kernel's counters and rainbowd's recount agree, as seen by a sweep that is later than this call.
+expect_no_drift() {
+	wait_until 20 'a recount without drift' is_eq 0 json .count_drift status
+}
+
+# --- services ----------------------------------------------------------------------------------------------------------------
+
+at_service() { # 4|6 [PORT]: where clients dial
+	if [[ $1 == 6 ]]; then
+		printf '[%s]:%d' "$LAB_SERVICE6" "${2:-80}"
+	else
+		printf '%s:%d' "$LAB_SERVICE4" "${2:-80}"
+	fi
+}
+
+# Service NAME with versions v1 to vN, version i on backend i at port 8080. Further arguments go to `service add`.
+add_service() { # NAME 4|6 N [SERVICE-ADD-OPTIONS...]
+	local name=$1 family=$2 count=$3 i
+
+	shift 3
+	ctl service add "$name" "$(at_service "$family")" "$@"
+	for ((i = 1; i <= count; i++)); do
+		ctl version add "$name" "v$i" --backend "$(lab_backend "$i" "$family"):8080"
+	done
+}
+
+# The options that tell churn, race and forced (ends.h) of such a service. One word a line, for mapfile.
+ends_options() { # 4|6 N
+	local i
+
+	printf '%s\n' --clients "$(lab_namespace clients)" --service "$(at_service "$1")"
+	for ((i = 1; i <= $2; i++)); do
+		printf '%s\n' --version "v$i,$(lab_namespace "backend$i"),$(lab_backend "$i" "$1"):8080"
+	done
+}
+
+# Version i of such a service is an agent-server on backend i; its stats are those of server-I-vI.
+serve_agents() { # N
+	local i
+
+	for ((i = 1; i <= $1; i++)); do
+		lab_server "$i" "v$i" tcp:8080 udp:8080
+	done
+}
+
+# Every session of the agent-client takes a turn now, and meets its own server, version and conversation.
+expect_turns() { # CLIENT [SECONDS]
+	lab_turn_all "$1" "${2:-20}" || fail "$1: not every session got its answer"
+}
+
+# Quits the agent-client: nothing may have been moved or lost.
+expect_whole() { # CLIENT
+	expect_eq "$1: sessions moved and lost" "$(lab_stat "$1" '[.moved, .lost] | @csv')" 0,0
+	lab_tell "$1" quit >/dev/null
+	lab_wait "$1" 20 || fail "$1: ended with a moved or lost session: $(tail -n 3 "$LAB_DIR/$1.log")"
+	say "$1: $(tail -n 1 "$LAB_DIR/$1.log")"
+}

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Programs of the end-to-end tests that hold both ends of many sessions at once.
+programs += e2e/churn e2e/forced e2e/frames e2e/race
+e2e/churn_src   := tests/e2e/churn.c tests/e2e/ends.c
+e2e/churn_libs  := -lpthread
+e2e/forced_src  := tests/e2e/forced.c tests/e2e/ends.c
+e2e/forced_libs := -lpthread
+e2e/frames_src  := tests/e2e/frames.c tests/e2e/ends.c
+e2e/frames_libs := -lpthread
+e2e/race_src    := tests/e2e/race.c tests/e2e/ends.c
+e2e/race_libs   := -lpthread

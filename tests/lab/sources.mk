@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+lab_agent_src := tests/lab/agent.c tests/lab/loop.c tests/lab/control.c user/common/addr.c user/common/duration.c \
+                 user/common/error.c user/common/text.c
+
+programs += lab/agent-server lab/agent-client lab/flood
+lab/agent-server_src  := tests/lab/agent-server.c tests/lab/server_session.c tests/lab/server_tcp.c tests/lab/server_udp.c \
+                         $(lab_agent_src)
+lab/agent-server_libs := -ljansson
+lab/agent-client_src  := tests/lab/agent-client.c tests/lab/client_session.c tests/lab/client_socket.c tests/lab/client_crowd.c \
+                         tests/lab/client_race.c $(lab_agent_src)
+lab/agent-client_libs := -ljansson -lpthread
+lab/flood_src  := tests/lab/flood.c user/common/addr.c user/common/duration.c user/common/error.c user/common/text.c
+lab/flood_libs :=

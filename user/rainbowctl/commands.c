@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The table of commands. To add one: a row here, a builder, and if its reply has a new shape, a view. */
+#include <string.h>
+#include "rainbowctl/build.h"
+#include "rainbowctl/command.h"
+
+#define B(id) OPTION_BIT(OPTION_##id)
+
+/* clang-format off */
+#define SERVICE {"SERVICE", ARGUMENT_SERVICE, false, false}
+#define LABEL   {"LABEL", ARGUMENT_LABEL, false, false}
+#define MAYBE_SERVICE {"SERVICE", ARGUMENT_SERVICE, true, false}
+#define WORD(name) {name, ARGUMENT_FREE, false, false}
+
+const struct command commands[] = {
+	{
+		.name = "status", .kind = COMMAND_READ, .view = VIEW_STATUS, .build = build_status,
+		.arguments = {MAYBE_SERVICE}, .options = B(WATCH),
+		.summary = "what runs: versions, shares, sessions, drains (also without any word)",
+		.detail = "OF NEW is the measured part of the new sessions since the last weight change, WEIGHT the part that was ordered.\n"
+			  "With SERVICE it shows backends and why sessions ended, too. Unknown is shown as ?, never as 0.",
+		.example = "rainbowctl status agent -w",
+	},
+	{
+		.name = "service add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_service_add,
+		.arguments = {WORD("NAME"), WORD("ADDR:PORT[/tcp|udp]")},
+		.options = B(AFFINITY) | B(SELECTION) | B(STRAY) | B(IDLE_TIMEOUT),
+		.summary = "make a service: the address that clients dial",
+		.detail = "The protocol is tcp unless /udp follows. Until a version is added, packets to the service are strays.",
+		.example = "rainbowctl service add agent 10.0.0.10:443 --selection exact",
+	},
+	{
+		.name = "service rm", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_service_rm,
+		.arguments = {{"NAME", ARGUMENT_SERVICE, false, false}},
+		.summary = "remove a service and its versions; refused while sessions live",
+		.example = "rainbowctl service rm agent",
+	},
+	{
+		.name = "service list", .kind = COMMAND_READ, .view = VIEW_SERVICES, .build = build_service_list,
+		.summary = "the services and their settings",
+		.example = "rainbowctl service list -o json",
+	},
+	{
+		.name = "version add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_version_add,
+		.arguments = {SERVICE, WORD("LABEL")},
+		.options = B(BACKEND) | B(CODE) | B(MODEL) | B(PROMPTS) | B(TOOLS), .required = B(BACKEND),
+		.summary = "add a version of a service",
+		.detail = "The first version of a service takes 100 % of its new sessions, later ones begin with 0: see set-weight.",
+		.example = "rainbowctl version add agent v2 --backend 10.0.1.2:8080,max=500 --code 3f9c2ab --model sonnet-4",
+	},
+	{
+		.name = "version rm", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_version_rm,
+		.arguments = {SERVICE, LABEL},
+		.summary = "remove a version that has no share and no live session",
+		.example = "rainbowctl version rm agent v1",
+	},
+	{
+		.name = "version list", .kind = COMMAND_READ, .view = VIEW_VERSIONS, .build = build_version_list,
+		.arguments = {MAYBE_SERVICE},
+		.summary = "the versions with their tuples and backends",
+		.example = "rainbowctl version list agent",
+	},
+	{
+		.name = "backend add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_backend_add,
+		.arguments = {SERVICE, LABEL, WORD("ADDR:PORT")},
+		.summary = "add a backend to a version",
+		.detail = "ADDR:PORT,max=N limits the backend to N sessions at a time.",
+		.example = "rainbowctl backend add agent v2 10.0.1.3:8080",
+	},
+	{
+		.name = "backend rm", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_backend_rm,
+		.arguments = {SERVICE, LABEL, WORD("ADDR:PORT")},
+		.summary = "take a backend out; its running sessions stay to their end",
+		.example = "rainbowctl backend rm agent v2 10.0.1.3:8080",
+	},
+	{
+		.name = "set-weight", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_set_weight,
+		.arguments = {SERVICE, {"LABEL=PERCENT ... [LABEL]", ARGUMENT_WEIGHT, false, true}},
+		.summary = "say which part of the new sessions each version gets",
+		.detail = "Percentages go in steps of 0.1 and sum to 100; one version may stand without a number and takes the rest; versions\n"
+			  "not named get 0. Running sessions stay where they are. When it returns, no new session follows the old weights.",
+		.example = "rainbowctl set-weight agent v2=12.5 v1",
+	},
+	{
+		.name = "drain", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_drain,
+		.arguments = {SERVICE, LABEL}, .options = B(DEADLINE) | B(ON_DEADLINE) | B(WAIT),
+		.summary = "let a version run empty: no new session, running ones stay",
+		.detail = "At the deadline the sessions that are left are closed with a reset to both ends, oldest first, within 10 seconds.\n"
+			  "Again on a draining version it changes the options given, never the start. Its share goes to the other versions.\n"
+			  "--wait returns 0 when the version is drained; Ctrl-C ends the waiting, not the drain.",
+		.example = "rainbowctl drain agent v1 --deadline 2h --wait",
+	},
+	{
+		.name = "undrain", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_undrain,
+		.arguments = {SERVICE, LABEL},
+		.summary = "make a draining or drained version active again, with weight 0",
+		.example = "rainbowctl undrain agent v1",
+	},
+	{
+		.name = "rollback", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollback,
+		.arguments = {SERVICE}, .options = B(TO) | B(SESSIONS),
+		.summary = "give all new sessions back to an earlier version, at once",
+		.detail = "Without --to: to the version that had the largest share before the last weight change. --sessions says what becomes\n"
+			  "of running sessions on the versions that lose their share: keep them, drain them, or reset them now.",
+		.example = "rainbowctl rollback agent --to v1 --sessions drain",
+	},
+	{
+		.name = "evict", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_evict,
+		.arguments = {SERVICE, LABEL}, .options = B(OLDER_THAN) | B(RATE),
+		.summary = "close running sessions of a version, with a reset to both ends",
+		.detail = "The clients notice, and those that reconnect get a version as any new session does.",
+		.example = "rainbowctl evict agent v1 --older-than 12h --rate 50/s",
+	},
+	{
+		.name = "steer add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_steer_add,
+		.arguments = {SERVICE, WORD("CIDR"), LABEL},
+		.summary = "send the new sessions of an address range to one version",
+		.detail = "Also to one with weight 0: for testers and hold-backs. The longest range that fits decides; the same range again is\n"
+			  "replaced. A rule that leads to a draining version is not followed.",
+		.example = "rainbowctl steer add agent 10.9.0.0/16 v2",
+	},
+	{
+		.name = "steer rm", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_steer_rm,
+		.arguments = {SERVICE, WORD("CIDR")},
+		.summary = "remove a steer",
+		.example = "rainbowctl steer rm agent 10.9.0.0/16",
+	},
+	{
+		.name = "steer list", .kind = COMMAND_READ, .view = VIEW_STEERS, .build = build_steer_list,
+		.summary = "the steers of all services",
+		.example = "rainbowctl steer list",
+	},
+	{
+		.name = "sessions", .kind = COMMAND_READ, .view = VIEW_SESSIONS, .build = build_sessions,
+		.arguments = {SERVICE}, .options = B(VERSION) | B(OLDER_THAN) | B(LIMIT),
+		.summary = "the sessions of a service, the oldest first",
+		.example = "rainbowctl sessions agent --version v1 --older-than 1h",
+	},
+	{
+		.name = "whois", .kind = COMMAND_READ, .view = VIEW_WHOIS, .build = build_whois,
+		.arguments = {WORD("ADDR:PORT"), MAYBE_SERVICE},
+		.summary = "which version, tuple and backend serve this client now",
+		.example = "rainbowctl whois 10.9.3.4:51522",
+	},
+	{
+		.name = "explain", .kind = COMMAND_READ, .view = VIEW_EXPLAIN, .build = build_explain,
+		.arguments = {SERVICE, WORD("ADDR:PORT")},
+		.summary = "which version a new session of this client would get, and by which rule",
+		.example = "rainbowctl explain agent 10.9.3.4:51522",
+	},
+	{
+		.name = "doctor", .kind = COMMAND_READ, .view = VIEW_DOCTOR, .build = build_doctor,
+		.summary = "look for traps on this host (hooks, offloads, routing, fill), each with its fix",
+		.detail = "Returns 5 if a check failed.",
+		.example = "rainbowctl doctor",
+	},
+	{
+		.name = "detach", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_detach,
+		.options = B(YES),
+		.summary = "take rainbow off this host: hooks and maps are removed, rainbowd exits",
+		.detail = "Live sessions lose their way. It asks first; --yes answers.",
+		.example = "rainbowctl detach --yes",
+	},
+	{
+		.name = "completion", .kind = COMMAND_LOCAL, .build = build_completion,
+		.arguments = {{"bash", ARGUMENT_SHELL, false, false}},
+		.summary = "print the completion script of a shell",
+		.example = "source <(rainbowctl completion bash)",
+	},
+	{
+		.name = "help", .kind = COMMAND_LOCAL,
+		.arguments = {{"COMMAND ...", ARGUMENT_COMMAND, true, true}},
+		.summary = "show the help of a command",
+		.example = "rainbowctl help set-weight",
+	},
+	{ /* what the completion script asks; without a summary it is in no list */
+		.name = "complete", .kind = COMMAND_READ, .view = VIEW_NAMES, .build = build_complete,
+		.arguments = {WORD("services|labels"), MAYBE_SERVICE},
+	},
+};
+/* clang-format on */
+
+const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+
+uint32_t command_options(const struct command *command)
+{
+	uint32_t common = B(HELP);
+
+	if (command->kind != COMMAND_LOCAL)
+		common |= B(SOCKET) | B(OUTPUT) | B(ASCII);
+	if (command->kind == COMMAND_CHANGE)
+		common |= B(DRY_RUN);
+	return command->options | common;
+}
+
+size_t command_arguments_min(const struct command *command)
+{
+	size_t count = 0;
+
+	while (count < COMMAND_ARGUMENTS && command->arguments[count].name && !command->arguments[count].optional)
+		count++;
+	return count;
+}
+
+size_t command_arguments_max(const struct command *command)
+{
+	size_t count = 0;
+
+	for (; count < COMMAND_ARGUMENTS && command->arguments[count].name; count++)
+		if (command->arguments[count].repeated)
+			return ARGUMENTS_MAX;
+	return count;
+}
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < command_count; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+bool command_is_group(const char *word)
+{
+	size_t length = strlen(word);
+
+	for (size_t i = 0; i < command_count; i++)
+		if (!strncmp(commands[i].name, word, length) && commands[i].name[length] == ' ')
+			return true;
+	return false;
+}

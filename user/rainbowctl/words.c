@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The table of options, and the splitting of a command line: see words.h. Touches nothing but its arguments. */
+#include <stdio.h>
+#include <string.h>
+#include "common/error.h"
+#include "common/text.h"
+#include "rainbowctl/words.h"
+
+static const char *const affinities[] = {"connection", "client", NULL};
+static const char *const selections[] = {"hash", "exact", NULL};
+static const char *const strays[] = {"reset", "drop", "pass", NULL};
+static const char *const on_deadlines[] = {"reset", "hold", NULL};
+static const char *const fates[] = {"keep", "drain", "reset", NULL};
+static const char *const outputs[] = {"table", "json", NULL};
+
+const struct option options[OPTION_COUNT] = {
+    [OPTION_AFFINITY] = {"affinity", 0, "connection|client", "what stays together: one connection (default) or all of a client",
+			 affinities},
+    [OPTION_SELECTION] = {"selection", 0, "hash|exact", "how weights choose: by hash (default), or counted: 5 % is 1 in 20",
+			  selections},
+    [OPTION_STRAY] = {"stray", 0, "reset|drop|pass", "what a packet of no session meets (default: reset)", strays},
+    [OPTION_IDLE_TIMEOUT] = {"idle-timeout", 0, "D",
+			     "a session without packets for so long has ended (tcp 24h, udp 5m; at most 14d)"},
+    [OPTION_BACKEND] = {"backend", 0, "ADDR:PORT[,max=N]", "serves this version, with at most N sessions at a time; repeat it"},
+    [OPTION_CODE] = {"code", 0, "SHA", "the version's code, for people and logs"},
+    [OPTION_MODEL] = {"model", 0, "M", "the version's model"},
+    [OPTION_PROMPTS] = {"prompts", 0, "P", "the version's prompts"},
+    [OPTION_TOOLS] = {"tools", 0, "T", "the version's tools"},
+    [OPTION_DEADLINE] = {"deadline", 0, "D", "end of the drain, from now (default 24h); none: never"},
+    [OPTION_ON_DEADLINE] = {"on-deadline", 0, "reset|hold", "close what is left at the deadline (default), or go on, overdue",
+			    on_deadlines},
+    [OPTION_WAIT] = {"wait", 0, NULL, "show the progress, return when the version is drained"},
+    [OPTION_TO] = {"to", 0, "LABEL", "the version that takes over (default: the largest before the last change)"},
+    [OPTION_SESSIONS] = {"sessions", 0, "keep|drain|reset", "what becomes of sessions on the others (default: keep)", fates},
+    [OPTION_OLDER_THAN] = {"older-than", 0, "D", "only sessions that began longer ago than this"},
+    [OPTION_RATE] = {"rate", 0, "N/s", "close at most N sessions per second"},
+    [OPTION_VERSION] = {"version", 0, "LABEL", "only sessions of this version"},
+    [OPTION_LIMIT] = {"limit", 0, "N", "show at most N, the oldest first (default 100)"},
+    [OPTION_WATCH] = {"watch", 'w', NULL, "show it again each second, until Ctrl-C"},
+    [OPTION_YES] = {"yes", 'y', NULL, "do not ask"},
+    [OPTION_DRY_RUN] = {"dry-run", 'n', NULL, "check everything and say the effect, but change nothing"},
+    [OPTION_OUTPUT] = {"output", 'o', "table|json", "for people (default) or for programs", outputs},
+    [OPTION_ASCII] = {"ascii", 0, NULL, "draw without UTF-8"},
+    [OPTION_SOCKET] = {"socket", 0, "PATH", "rainbowd's socket (default: $RAINBOW_SOCKET or /run/rainbow/rainbow.sock)"},
+    [OPTION_HELP] = {"help", 'h', NULL, "show the help of this command"},
+};
+
+static int option_find_name(const char *name, size_t length)
+{
+	for (int id = 0; id < OPTION_COUNT; id++)
+		if (strlen(options[id].name) == length && !strncmp(options[id].name, name, length))
+			return id;
+	return -1;
+}
+
+static int option_find_letter(char letter)
+{
+	for (int id = 0; id < OPTION_COUNT; id++)
+		if (options[id].letter && options[id].letter == letter)
+			return id;
+	return -1;
+}
+
+static int refuse_unknown(const char *word, size_t name_length, struct error *err)
+{
+	const char *names[OPTION_COUNT + 1] = {NULL};
+	char name[48];
+	const char *nearest;
+
+	for (int id = 0; id < OPTION_COUNT; id++)
+		names[id] = options[id].name;
+	snprintf(name, sizeof(name), "%.*s", (int)name_length, word + 2);
+	nearest = !strncmp(word, "--", 2) ? text_nearest(name, names) : NULL;
+	if (nearest)
+		return error_set(err, ERROR_BAD_INPUT, "", "unknown option '%s': did you mean --%s?", word, nearest);
+	return error_set(err, ERROR_BAD_INPUT, "", "unknown option '%s'", word);
+}
+
+/* "hash, exact" */
+static const char *list_words(const char *const *list, char *buf, size_t size)
+{
+	size_t length = 0;
+
+	buf[0] = '\0';
+	for (; *list && length < size; list++)
+		length += (size_t)snprintf(buf + length, size - length, "%s%s", length ? ", " : "", *list);
+	return buf;
+}
+
+static int check_choice(const struct option *option, const char *value, const char *field, struct error *err)
+{
+	const char *nearest;
+	char all[64];
+
+	for (const char *const *choice = option->choices; *choice; choice++)
+		if (!strcmp(*choice, value))
+			return 0;
+	list_words(option->choices, all, sizeof(all));
+	nearest = text_nearest(value, option->choices);
+	if (nearest)
+		return error_set(err, ERROR_BAD_INPUT, field, "'%s' is none of %s: did you mean %s?", value, all, nearest);
+	return error_set(err, ERROR_BAD_INPUT, field, "'%s' is none of %s", value, all);
+}
+
+static int take_option(struct words *words, enum option_id id, const char *value, struct error *err)
+{
+	const struct option *option = &options[id];
+	char field[32];
+
+	snprintf(field, sizeof(field), "--%s", option->name);
+	if (option->value && !*value)
+		return error_set(err, ERROR_BAD_INPUT, field, "its value is empty: give %s", option->value);
+	if (option->choices && check_choice(option, value, field, err))
+		return -ERROR_BAD_INPUT;
+	if (id == OPTION_BACKEND) {
+		if (words->backend_count == RAINBOW_MAX_BACKENDS_PER_VERSION)
+			return error_set(err, ERROR_BAD_INPUT, field, "a version has at most %d backends",
+					 RAINBOW_MAX_BACKENDS_PER_VERSION);
+		words->backends[words->backend_count++] = value;
+	} else if (words->option[id] && option->value) {
+		return error_set(err, ERROR_BAD_INPUT, field, "given twice, as '%s' and '%s': give it once", words->option[id],
+				 value);
+	}
+	words->option[id] = value;
+	return 0;
+}
+
+static int refuse_missing_value(const struct option *option, struct error *err)
+{
+	char field[32];
+
+	snprintf(field, sizeof(field), "--%s", option->name);
+	return error_set(err, ERROR_BAD_INPUT, field, "its value is missing: give %s", option->value);
+}
+
+/* "--name", "--name value", "--name=value". *next is the following word of argv or NULL; *used tells if it was taken. */
+static int take_long(struct words *words, const char *word, const char *next, bool *used, struct error *err)
+{
+	size_t length = strcspn(word + 2, "=");
+	int id = option_find_name(word + 2, length);
+	const char *value = word[2 + length] ? word + 2 + length + 1 : NULL;
+
+	if (id < 0)
+		return refuse_unknown(word, length, err);
+	if (!options[id].value && value)
+		return error_set(err, ERROR_BAD_INPUT, "", "'%s': --%s takes no value", word, options[id].name);
+	if (options[id].value && !value) {
+		if (!next)
+			return refuse_missing_value(&options[id], err);
+		value = next;
+		*used = true;
+	}
+	return take_option(words, (enum option_id)id, value ? value : "", err);
+}
+
+/* "-w", "-wn", "-o json", "-ojson" */
+static int take_short(struct words *words, const char *word, const char *next, bool *used, struct error *err)
+{
+	for (const char *letter = word + 1; *letter; letter++) {
+		int id = option_find_letter(*letter);
+		const char *value = "";
+		int rc;
+
+		if (id < 0)
+			return refuse_unknown(word, 0, err);
+		if (options[id].value) {
+			value = letter[1] ? letter + 1 : next;
+			if (!value)
+				return refuse_missing_value(&options[id], err);
+			*used = !letter[1];
+		}
+		rc = take_option(words, (enum option_id)id, value, err);
+		if (rc || options[id].value)
+			return rc;
+	}
+	return 0;
+}
+
+int words_split(int argc, char *const *argv, struct words *words, struct error *err)
+{
+	bool options_ended = false;
+
+	memset(words, 0, sizeof(*words));
+	for (int i = 0; i < argc; i++) {
+		const char *word = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+		bool used = false;
+		int rc = 0;
+
+		if (options_ended || word[0] != '-' || !word[1]) {
+			if (words->argument_count == ARGUMENTS_MAX)
+				return error_set(err, ERROR_BAD_INPUT, "", "too many words, from '%s' on", word);
+			words->arguments[words->argument_count++] = word;
+		} else if (!strcmp(word, "--")) {
+			options_ended = true;
+		} else if (word[1] == '-') {
+			rc = take_long(words, word, next, &used, err);
+		} else {
+			rc = take_short(words, word, next, &used, err);
+		}
+		if (rc)
+			return rc;
+		i += used;
+	}
+	return 0;
+}

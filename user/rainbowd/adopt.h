@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Maps that an earlier rainbowd left in the pin directory: whether they are ours to use, and taking them over. Private to the
+ * files that talk to libbpf.
+ *
+ * A set of maps is whole once rainbow_meta.schema says so: it is stored last when the set is made and cleared first when it is
+ * removed. So what a kill -9 leaves in between is known for what it is, and finishing it harms nobody.
+ */
+#ifndef RAINBOW_ADOPT_H
+#define RAINBOW_ADOPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/error.h"
+
+struct bpf_object;
+struct pin_dir;
+
+enum adopt_found {
+	ADOPT_NOTHING,
+	ADOPT_HALF,  /* half made or half removed: to be cleared */
+	ADOPT_WHOLE, /* of our schema */
+};
+
+/* Anything else (another schema, maps that are not rainbow's, sessions without their rainbow_meta) is refused and left alone. */
+int adopt_look(const struct pin_dir *dir, enum adopt_found *found, struct error *err);
+/* Makes an opened, unloaded object use the pinned maps. pins, nursery: the sizes wanted, 0 for any. */
+int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, uint32_t pins, uint32_t nursery, struct error *err);
+/* Pins the maps of a loaded object. */
+int adopt_pin(const struct pin_dir *dir, struct bpf_object *object, struct error *err);
+/* Unpins every map, rainbow_meta last and with its schema cleared first. */
+int adopt_clear(const struct pin_dir *dir, struct error *err);
+
+/* A pinned map, or -errno (-EMEDIUMTYPE: what is pinned there is no map of this name). */
+int adopt_map_open(const struct pin_dir *dir, const char *name);
+/* Its id, or 0. */
+uint32_t adopt_map_id(const struct pin_dir *dir, const char *name);
+
+#endif

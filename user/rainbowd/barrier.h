@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The two ways of datapath_barrier, apart for tests and measurements. 0 or -errno. */
+#ifndef RAINBOW_BARRIER_H
+#define RAINBOW_BARRIER_H
+
+int barrier_by_visit(void);
+int barrier_by_rcu(void);
+
+#endif

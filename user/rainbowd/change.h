@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One command from copy to acknowledgement: begin gives a copy of the service to edit, commit applies it to the maps (a barrier),
+ * writes it to the database and puts it in the model's place. Where the database refuses, the maps are put back.
+ */
+#ifndef RAINBOW_CHANGE_H
+#define RAINBOW_CHANGE_H
+
+#include "daemon.h"
+
+struct change {
+	struct daemon *daemon;
+	struct service *before; /* NULL: the service is added */
+	struct service *after;  /* to be edited; NULL: it is removed */
+	struct counts counts;   /* of the service's versions and backends, when it began */
+	bool owned;             /* after belongs to the change, not yet to the model */
+};
+
+/* name NULL: a new service. -ERROR_NOT_FOUND. */
+int change_begin(struct change *change, struct daemon *daemon, const char *name, struct error *err);
+/* The service goes. */
+void change_remove(struct change *change);
+/* dry_run: checks what can be checked. `after` stays readable until change_end. */
+int change_commit(struct change *change, bool dry_run, struct error *err);
+void change_end(struct change *change);
+
+#endif

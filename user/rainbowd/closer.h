@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Closes sessions by force: finds them with a walk over the pins, closes them oldest first at the pace of pace.h, and asks their
+ * ends until both have heard. What is to be closed is written in the model before; the closer itself remembers nothing
+ * across a restart: the keeper orders again what is not finished.
+ */
+#ifndef RAINBOW_CLOSER_H
+#define RAINBOW_CLOSER_H
+
+#include "daemon.h"
+
+struct closer;
+
+enum closer_purpose {
+	CLOSER_DEADLINE,
+	CLOSER_EVICT,
+	CLOSER_COUNT, /* only finds them: a dry run */
+};
+
+struct closer_order {
+	enum closer_purpose purpose;
+	uint32_t service;
+	uint32_t version;
+	struct instant cutoff; /* those that began at or before; 0: all */
+	uint32_t rate;         /* sessions a second; 0: all within the grace time */
+	/* Once they are found: how many sessions will be closed. May be NULL. */
+	void (*found)(void *arg, int rc, uint64_t sessions, const struct error *err);
+	void *arg;
+};
+
+int closer_new(struct closer **out, struct daemon *daemon, struct error *err);
+void closer_free(struct closer *closer);
+/* One order for the same version and purpose runs at a time; a later one takes its place (but for CLOSER_COUNT). */
+void closer_start(struct closer *closer, const struct closer_order *order);
+enum closer_state { CLOSER_NONE, CLOSER_BUSY, CLOSER_FINISHED };
+
+/* How far such an order is. A finished eviction is remembered until it is forgotten, a finished deadline is not. */
+enum closer_state closer_state_of(const struct closer *closer, uint32_t version, enum closer_purpose purpose);
+void closer_forget(struct closer *closer, uint32_t version, enum closer_purpose purpose);
+/* Asks the ends of killed sessions that the sweep found. */
+void closer_ask_due(struct closer *closer, const struct rainbow_due *due, uint32_t count);
+
+#endif

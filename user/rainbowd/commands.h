@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What an operator may order, as pure functions: each judges an order against the model and the counts and carries it out on
+ * `service`, a copy that change.c then applies. Time is an argument. On a refusal (a negative code, err filled) the copy is to be
+ * thrown away. Ids of new things are 0, the wheel is not yet turned: change.c does both.
+ */
+#ifndef RAINBOW_COMMANDS_H
+#define RAINBOW_COMMANDS_H
+
+#include "model.h"
+
+#define DEFAULT_IDLE_TCP_MS (24ll * 3600 * 1000)
+#define DEFAULT_IDLE_UDP_MS (5ll * 60 * 1000)
+#define DEFAULT_IDLE_CLIENT_MS (3600ll * 1000)
+#define MAX_IDLE_MS (14ll * 24 * 3600 * 1000) /* 32 bits of jiffies wrap after 49 days at 1000 a second */
+#define DEFAULT_CLIENT_PREFIX 64
+
+/* --- services (command_service.c). An order is a service with the fields name, at, protocol; the others zero for the default. */
+int command_service_add(const struct model *model, struct service *service, struct error *err);
+int command_service_remove(const struct service *service, const struct counts *counts, struct error *err);
+
+/* --- versions and backends (command_version.c) */
+/* `order`: label, tuple, backends; takes no ownership. The first version of a service takes all new sessions. */
+int command_version_add(const struct model *model, struct service *service, const struct version *order, struct instant now,
+			struct error *err);
+int command_version_remove(struct service *service, const char *label, const struct counts *counts, struct error *err);
+int command_backend_add(const struct model *model, struct service *service, const char *label, const struct backend *order,
+			struct error *err);
+/* *stay: the sessions that stay on it until they end. */
+int command_backend_remove(struct service *service, const char *label, const struct endpoint *at, const struct counts *counts,
+			   uint64_t *stay, struct error *err);
+
+/* --- weights (command_weight.c) */
+struct weight_order {
+	char label[RAINBOW_NAME_SIZE];
+	bool rest;         /* takes what the others leave */
+	uint32_t permille; /* if not */
+};
+
+int command_set_weights(struct service *service, const struct weight_order *orders, size_t count, const struct counts *counts,
+			struct error *err);
+/* Remembers the weights and counts as they are, before a change of weights. */
+void weights_remember(struct service *service, const struct counts *counts);
+/* Gives the share of `from` to the other active versions that have one, in proportion. 0, or -ERROR_PRECONDITION if there is none. */
+int weights_hand_over(struct service *service, struct version *from, struct error *err);
+bool weights_differ(const struct service *a, const struct service *b);
+
+/* --- drains, rollbacks, evictions (command_drain.c) */
+struct drain_order {
+	bool has_deadline;
+	bool never; /* the deadline "none" */
+	struct duration deadline;
+	bool has_on_deadline;
+	enum on_deadline on_deadline;
+};
+
+int command_drain(struct service *service, const char *label, const struct drain_order *order, const struct counts *counts,
+		  struct instant now, struct error *err);
+int command_undrain(struct service *service, const char *label, struct error *err);
+
+enum rollback_sessions { ROLLBACK_KEEP, ROLLBACK_DRAIN, ROLLBACK_RESET };
+
+/* to NULL: the version that had the largest share before the last change. *target: where to. */
+int command_rollback(struct service *service, const char *to, enum rollback_sessions sessions, const struct counts *counts,
+		     struct instant now, struct version **target, struct error *err);
+/* older_than 0: all sessions. */
+int command_evict(struct service *service, const char *label, struct duration older_than, uint32_t rate, struct instant now,
+		  struct error *err);
+
+/* --- steers (command_steer.c) */
+int command_steer_add(const struct model *model, struct service *service, const struct cidr *range, const char *label,
+		      struct error *err);
+int command_steer_remove(struct service *service, const struct cidr *range, struct error *err);
+
+#endif

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Opening and closing the kernel side: the pin directory, the maps in it, the programs, the arrays mapped into this process.
+ * What is done with them then: datapath_maps.c, hooks.c, barrier.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "bpf/rainbow.skel.h"
+#include "common/log.h"
+#include "rainbowd/adopt.h"
+#include "rainbowd/datapath_private.h"
+
+#ifndef RAINBOW_RELEASE
+#define RAINBOW_RELEASE "unknown"
+#endif
+
+#define NURSERY_SECONDS 60
+#define LINGER_SECONDS 10
+#define TOMBSTONE_SECONDS 60
+
+/* Lines shown of a message of many: the verifier says what it minds at the end. */
+#define LOG_LINES_MAX 40
+
+/* --- libbpf's messages -------------------------------------------------------------------------------------------------- */
+
+static __thread bool hushed; /* the sweep's thread has its own */
+
+void datapath_hush(bool hush)
+{
+	hushed = hush;
+}
+
+static const char *last_lines(const char *text, int lines)
+{
+	const char *at = text + strlen(text);
+
+	while (at > text && lines) {
+		at--;
+		if (*at == '\n' && at[1])
+			lines--;
+	}
+	return lines ? text : at + 1;
+}
+
+static void lines_log(enum log_level level, const char *text)
+{
+	const char *line = last_lines(text, LOG_LINES_MAX);
+
+	while (*line) {
+		int length = (int)strcspn(line, "\n");
+
+		if (length)
+			log_line(level, "libbpf", "%.*s", length, line);
+		line += length + (line[length] == '\n');
+	}
+}
+
+static int libbpf_says(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char *text;
+
+	if (level == LIBBPF_DEBUG || vasprintf(&text, format, args) < 0)
+		return 0;
+	lines_log(level == LIBBPF_WARN && !hushed ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, text);
+	free(text);
+	return 0;
+}
+
+void datapath_bridge_log(void)
+{
+	libbpf_set_print(libbpf_says);
+}
+
+/* --- the mapped arrays -------------------------------------------------------------------------------------------------- */
+
+static int mapping_open(struct mapping *m, const struct bpf_map *map, struct error *err)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *base;
+
+	m->stride = (bpf_map__value_size(map) + 7u) & ~7u;
+	m->entries = bpf_map__max_entries(map);
+	m->length = (m->stride * m->entries + page - 1) & ~(page - 1);
+	base = mmap(NULL, m->length, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	if (base == MAP_FAILED)
+		return error_set(err, ERROR_INTERNAL, NULL, "%s can not be mapped: %s", bpf_map__name(map), strerror(errno));
+	m->base = base;
+	return 0;
+}
+
+static void mapping_close(struct mapping *m)
+{
+	if (m->base)
+		munmap(m->base, m->length);
+	m->base = NULL;
+}
+
+static int mappings_open(struct datapath *dp, struct error *err)
+{
+	const struct {
+		struct mapping *mapping;
+		const struct bpf_map *map;
+	} arrays[] = {
+		{&dp->meta, dp->skeleton->maps.rainbow_meta},	    {&dp->lookup, dp->skeleton->maps.rainbow_lookup},
+		{&dp->service, dp->skeleton->maps.rainbow_service}, {&dp->version, dp->skeleton->maps.rainbow_version},
+		{&dp->member, dp->skeleton->maps.rainbow_member},   {&dp->wheel, dp->skeleton->maps.rainbow_wheel},
+		{&dp->backend, dp->skeleton->maps.rainbow_backend}, {&dp->census, dp->skeleton->maps.rainbow_census},
+		{&dp->due, dp->skeleton->maps.rainbow_due},
+	};
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; !rc && i < sizeof(arrays) / sizeof(arrays[0]); i++)
+		rc = mapping_open(arrays[i].mapping, arrays[i].map, err);
+	return rc;
+}
+
+static void mappings_close(struct datapath *dp)
+{
+	struct mapping *all[] = {&dp->meta,  &dp->lookup,  &dp->service, &dp->version, &dp->member,
+				 &dp->wheel, &dp->backend, &dp->census,	 &dp->due};
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		mapping_close(all[i]);
+}
+
+static void *entry_get(const struct mapping *m, uint32_t index)
+{
+	return index < m->entries ? m->base + index * m->stride : NULL;
+}
+
+struct rainbow_meta *datapath_meta(struct datapath *dp)
+{
+	return entry_get(&dp->meta, 0);
+}
+
+struct rainbow_service *datapath_service(struct datapath *dp, uint32_t id)
+{
+	return entry_get(&dp->service, id);
+}
+
+struct rainbow_version *datapath_version(struct datapath *dp, uint32_t id)
+{
+	return entry_get(&dp->version, id);
+}
+
+struct rainbow_member *datapath_member(struct datapath *dp, uint32_t version)
+{
+	return entry_get(&dp->member, version);
+}
+
+struct rainbow_wheel *datapath_wheel(struct datapath *dp, uint32_t service, uint32_t which)
+{
+	return entry_get(&dp->wheel, 2 * service + (which & 1));
+}
+
+struct rainbow_backend *datapath_backend(struct datapath *dp, uint32_t id)
+{
+	return entry_get(&dp->backend, id);
+}
+
+struct rainbow_census *datapath_census(struct datapath *dp, uint32_t version)
+{
+	return entry_get(&dp->census, version);
+}
+
+const struct rainbow_due *datapath_due(struct datapath *dp)
+{
+	_Static_assert(sizeof(struct rainbow_due) % 8 == 0, "an array of them must have no gaps");
+	return entry_get(&dp->due, 0);
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------------ */
+
+static int programs_load(struct datapath *dp, struct error *err)
+{
+	int rc = rainbow_bpf__load(dp->skeleton);
+
+	if (rc == -EPERM)
+		return error_set(err, ERROR_PRECONDITION, NULL, "the kernel lets us load no BPF programs; run rainbowd as root");
+	if (rc == -ENOMEM)
+		return error_set(err, ERROR_PRECONDITION, "max-sessions", "there is no memory for %u sessions; ask for fewer",
+				 bpf_map__max_entries(dp->skeleton->maps.rainbow_pin));
+	if (rc)
+		return error_set(err, ERROR_INTERNAL, NULL,
+				 "the kernel refused rainbow's maps or programs: %s (the log says why); Linux 6.1 or newer is needed",
+				 strerror(-rc));
+	return 0;
+}
+
+static void sizes_set(struct datapath *dp, const struct datapath_config *config)
+{
+	if (config->pins)
+		bpf_map__set_max_entries(dp->skeleton->maps.rainbow_pin, config->pins);
+	if (config->nursery)
+		bpf_map__set_max_entries(dp->skeleton->maps.rainbow_nursery, config->nursery);
+}
+
+static uint32_t hz_read(void)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec || tick.tv_nsec <= 0)
+		return 250;
+	return (uint32_t)(1000000000 / tick.tv_nsec);
+}
+
+static void meta_fill(struct datapath *dp)
+{
+	struct rainbow_meta *meta = datapath_meta(dp);
+
+	meta->pin_limit = datapath_pin_limit(dp);
+	meta->hz = hz_read();
+	meta->nursery_seconds = NURSERY_SECONDS;
+	meta->linger_seconds = LINGER_SECONDS;
+	meta->tombstone_seconds = TOMBSTONE_SECONDS;
+	snprintf(meta->writer, sizeof(meta->writer), "rainbowd %s", RAINBOW_RELEASE);
+}
+
+static int lookup_id_read(struct datapath *dp, struct error *err)
+{
+	dp->lookup_id = adopt_map_id(&dp->dir, "rainbow_lookup");
+	if (dp->lookup_id)
+		return 0;
+	return error_set(err, ERROR_INTERNAL, "pin-dir", "rainbow_lookup in %s can not be read back", dp->dir.path);
+}
+
+/* Makes or adopts; the directory is ours. */
+static int kernel_side_open(struct datapath *dp, const struct datapath_config *config, bool adopt, struct error *err)
+{
+	int rc = 0;
+
+	dp->skeleton = rainbow_bpf__open();
+	if (!dp->skeleton)
+		return error_set(err, ERROR_INTERNAL, NULL, "the embedded BPF object can not be read: %s", strerror(errno));
+	if (adopt)
+		rc = adopt_maps(&dp->dir, dp->skeleton->obj, config->pins, config->nursery, err);
+	else
+		sizes_set(dp, config);
+	if (!rc)
+		rc = programs_load(dp, err);
+	if (!rc)
+		rc = mappings_open(dp, err);
+	if (rc)
+		return rc;
+	meta_fill(dp);
+	if (!adopt)
+		rc = adopt_pin(&dp->dir, dp->skeleton->obj, err);
+	/* From here on the set of maps is whole: see adopt.h. */
+	if (!rc)
+		__atomic_store_n(&datapath_meta(dp)->schema, RAINBOW_SCHEMA, __ATOMIC_RELEASE);
+	return rc ? rc : lookup_id_read(dp, err);
+}
+
+/* What a killed rainbowd left half made or half removed is cleared away first. */
+static int remains_clear(const struct pin_dir *dir, struct error *err)
+{
+	int rc;
+
+	log_warn("datapath", "%s holds maps that were not finished; they are made anew", dir->path);
+	rc = hooks_clear(dir, err);
+	return rc ? rc : adopt_clear(dir, err);
+}
+
+int datapath_open(struct datapath **out, const struct datapath_config *config, bool *adopted, struct error *err)
+{
+	struct datapath *dp = calloc(1, sizeof(*dp));
+	enum adopt_found found = ADOPT_NOTHING;
+	int rc;
+
+	*out = NULL;
+	if (!dp)
+		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	datapath_bridge_log();
+	rc = pin_dir_open(&dp->dir, config->pin_dir, true, err);
+	if (!rc)
+		rc = adopt_look(&dp->dir, &found, err);
+	if (!rc && found == ADOPT_HALF)
+		rc = remains_clear(&dp->dir, err);
+	if (!rc)
+		rc = kernel_side_open(dp, config, found == ADOPT_WHOLE, err);
+	if (rc) {
+		datapath_close(dp);
+		return rc;
+	}
+	*adopted = found == ADOPT_WHOLE;
+	*out = dp;
+	return 0;
+}
+
+void datapath_close(struct datapath *dp)
+{
+	if (!dp)
+		return;
+	mappings_close(dp);
+	rainbow_bpf__destroy(dp->skeleton);
+	pin_dir_close(&dp->dir);
+	free(dp);
+}
+
+int datapath_remove(const char *pin_dir, struct datapath *dp, struct error *err)
+{
+	struct pin_dir own = {.fd = -1};
+	struct pin_dir *dir = dp ? &dp->dir : &own;
+	int rc = 0;
+
+	datapath_bridge_log();
+	if (!dp)
+		rc = pin_dir_open(dir, pin_dir, false, err);
+	if (rc == -ERROR_NOT_FOUND) { /* which is what was asked for */
+		if (err)
+			*err = (struct error){.code = ERROR_NONE};
+		return 0;
+	}
+	if (!rc)
+		rc = hooks_clear(dir, err);
+	if (!rc)
+		rc = adopt_clear(dir, err);
+	if (!rc)
+		rc = pin_dir_remove(dir, err);
+	pin_dir_close(&own);
+	return rc;
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Single acts on an open datapath: rules and addresses in, counters and sessions out, and the programs that rainbowd runs
+ * itself.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "bpf/rainbow.skel.h"
+#include "rainbowd/datapath_private.h"
+#include "rainbowd/lookup.h"
+
+#define BATCH 4096 /* pins a system call */
+#define BATCH_MAX (1u << 20)
+
+static int map_fd(const struct bpf_map *map)
+{
+	return bpf_map__fd(map);
+}
+
+/* --- rainbow_lookup ----------------------------------------------------------------------------------------------------- */
+
+static struct rainbow_lookup *lookup_table(const struct datapath *dp)
+{
+	_Static_assert(sizeof(struct rainbow_lookup) % 8 == 0, "a table of them must have no gaps");
+	return (struct rainbow_lookup *)dp->lookup.base;
+}
+
+int datapath_lookup_add(struct datapath *dp, const struct rainbow_addr *addr, uint16_t port, uint8_t protocol,
+			enum rainbow_lookup_kind kind, uint32_t id, struct error *err)
+{
+	bool found;
+	struct rainbow_lookup *slot = lookup_seek(lookup_table(dp), addr, port, protocol, &found);
+	char text[ADDR_TEXT_SIZE];
+	int rc;
+
+	if (!slot)
+		return error_set(err, ERROR_INTERNAL, NULL, "rainbow_lookup has no room near %s",
+				 endpoint_format(addr, port, text));
+	if (!found && dp->lookup_unsettled) {
+		rc = datapath_barrier(dp, err);
+		if (rc)
+			return rc;
+		dp->lookup_unsettled = false;
+	}
+	lookup_put(slot, addr, port, protocol, kind, id);
+	return 0;
+}
+
+void datapath_lookup_remove(struct datapath *dp, const struct rainbow_addr *addr, uint16_t port, uint8_t protocol)
+{
+	if (lookup_remove(lookup_table(dp), addr, port, protocol))
+		dp->lookup_unsettled = true;
+}
+
+void datapath_lookup_each(struct datapath *dp, void (*each)(const struct rainbow_lookup *entry, void *arg), void *arg)
+{
+	const struct rainbow_lookup *table = lookup_table(dp);
+	uint32_t i;
+
+	for (i = 0; i < RAINBOW_LOOKUP_SLOTS; i++)
+		if (lookup_in_use(&table[i]))
+			each(&table[i], arg);
+}
+
+/* --- rainbow_steer ------------------------------------------------------------------------------------------------------ */
+
+static struct rainbow_steer_key steer_key(uint32_t service, const struct cidr *range)
+{
+	struct rainbow_steer_key key = {
+		.prefixlen = 32 + (addr_is_v4(&range->addr) ? 96 : 0) + range->bits,
+		.service = {(uint8_t)(service >> 24), (uint8_t)(service >> 16), (uint8_t)(service >> 8), (uint8_t)service},
+		.client = range->addr,
+	};
+
+	return key;
+}
+
+int datapath_steer_set(struct datapath *dp, uint32_t service, const struct cidr *range, uint32_t version, struct error *err)
+{
+	struct rainbow_steer_key key = steer_key(service, range);
+	struct rainbow_steer rule = {.version = version};
+	char text[ADDR_TEXT_SIZE];
+
+	if (!bpf_map_update_elem(map_fd(dp->skeleton->maps.rainbow_steer), &key, &rule, BPF_ANY))
+		return 0;
+	if (errno == ENOSPC)
+		return error_set(err, ERROR_PRECONDITION, "range", "there are %d steer rules, which is the limit; remove one first",
+				 RAINBOW_MAX_STEERS);
+	return error_set(err, ERROR_INTERNAL, "range", "the steer rule for %s can not be stored: %s", cidr_format(range, text),
+			 strerror(errno));
+}
+
+int datapath_steer_remove(struct datapath *dp, uint32_t service, const struct cidr *range)
+{
+	struct rainbow_steer_key key = steer_key(service, range);
+
+	return bpf_map_delete_elem(map_fd(dp->skeleton->maps.rainbow_steer), &key) ? -errno : 0;
+}
+
+void datapath_steer_clear(struct datapath *dp)
+{
+	int fd = map_fd(dp->skeleton->maps.rainbow_steer);
+	struct rainbow_steer_key key;
+	int i;
+
+	for (i = 0; i < RAINBOW_MAX_STEERS && !bpf_map_get_next_key(fd, NULL, &key); i++)
+		bpf_map_delete_elem(fd, &key);
+}
+
+/* --- programs that rainbowd runs ------------------------------------------------------------------------------------------ */
+
+/* A syscall program takes its context, and gives it back, in ctx_in alone. */
+static int program_run(const struct bpf_program *program, void *context, size_t size, struct error *err)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = context, .ctx_size_in = (uint32_t)size);
+	int rc = bpf_prog_test_run_opts(bpf_program__fd(program), &run);
+
+	if (rc)
+		return error_set(err, ERROR_INTERNAL, NULL, "the program %s can not be run: %s", bpf_program__name(program),
+				 strerror(-rc));
+	if (run.retval)
+		return error_set(err, ERROR_INTERNAL, NULL, "the program %s gave up (%d)", bpf_program__name(program),
+				 (int)run.retval);
+	return 0;
+}
+
+int datapath_clock(struct datapath *dp, struct rainbow_clock *out, struct error *err)
+{
+	return program_run(dp->skeleton->progs.rainbow_clock, out, sizeof(*out), err);
+}
+
+int datapath_sweep(struct datapath *dp, struct rainbow_sweep *sweep, struct error *err)
+{
+	uint32_t limit = sweep->ask_limit < RAINBOW_DUE ? sweep->ask_limit : RAINBOW_DUE;
+
+	memset(dp->census.base, 0, dp->census.stride * dp->census.entries);
+	*sweep = (struct rainbow_sweep){.ask_limit = limit};
+	return program_run(dp->skeleton->progs.rainbow_sweep, sweep, sizeof(*sweep), err);
+}
+
+int datapath_close_session(struct datapath *dp, struct rainbow_close *order, struct error *err)
+{
+	return program_run(dp->skeleton->progs.rainbow_close, order, sizeof(*order), err);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------------ */
+
+int datapath_pin_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_pin *out)
+{
+	return bpf_map_lookup_elem(map_fd(dp->skeleton->maps.rainbow_pin), flow, out) ? -errno : 0;
+}
+
+int datapath_nursling_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_nursling *out)
+{
+	return bpf_map_lookup_elem(map_fd(dp->skeleton->maps.rainbow_nursery), flow, out) ? -errno : 0;
+}
+
+uint32_t datapath_pin_limit(struct datapath *dp)
+{
+	return bpf_map__max_entries(dp->skeleton->maps.rainbow_pin);
+}
+
+uint32_t datapath_nursery_limit(struct datapath *dp)
+{
+	return bpf_map__max_entries(dp->skeleton->maps.rainbow_nursery);
+}
+
+struct batch {
+	struct rainbow_flow *flows;
+	struct rainbow_pin *pins;
+	uint32_t room;
+	uint32_t count;
+	uint32_t place; /* where the next one begins */
+	bool begun;
+};
+
+static void batch_free(struct batch *batch)
+{
+	free(batch->flows);
+	free(batch->pins);
+}
+
+static int batch_grow(struct batch *batch)
+{
+	uint32_t room = batch->room ? 2 * batch->room : BATCH;
+
+	if (room > BATCH_MAX)
+		return -ENOSPC;
+	batch_free(batch);
+	batch->flows = calloc(room, sizeof(*batch->flows));
+	batch->pins = calloc(room, sizeof(*batch->pins));
+	batch->room = room;
+	return batch->flows && batch->pins ? 0 : -ENOMEM;
+}
+
+/* 0: there is more; 1: that was the last; -errno. One hash bucket is never split, so a batch may be too small for it. */
+static int batch_next(struct batch *batch, int fd)
+{
+	int rc;
+
+	do {
+		uint32_t next = 0;
+
+		batch->count = batch->room;
+		rc = bpf_map_lookup_batch(fd, batch->begun ? &batch->place : NULL, &next, batch->flows, batch->pins, &batch->count, NULL)
+			     ? -errno
+			     : 0;
+		if (!rc || rc == -ENOENT) {
+			batch->place = next;
+			batch->begun = true;
+			return rc == -ENOENT;
+		}
+	} while (rc == -ENOSPC && !(rc = batch_grow(batch)));
+	return rc;
+}
+
+static bool batch_show(const struct batch *batch,
+		       bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg), void *arg)
+{
+	uint32_t i;
+
+	for (i = 0; i < batch->count; i++)
+		if (!each(&batch->flows[i], &batch->pins[i], arg))
+			return false;
+	return true;
+}
+
+int datapath_pins_each(struct datapath *dp, bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg),
+		       void *arg, struct error *err)
+{
+	int fd = map_fd(dp->skeleton->maps.rainbow_pin);
+	struct batch batch = {};
+	int rc = batch_grow(&batch);
+
+	while (!rc) {
+		rc = batch_next(&batch, fd);
+		if (rc >= 0 && !batch_show(&batch, each, arg))
+			rc = 1;
+	}
+	batch_free(&batch);
+	if (rc < 0)
+		return error_set(err, ERROR_INTERNAL, NULL, "rainbow_pin can not be read: %s", strerror(-rc));
+	return 0;
+}
+
+int datapath_packets(struct datapath *dp, uint32_t service, struct rainbow_packets *out)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct rainbow_packets *values;
+	int cpu, rc = 0;
+	size_t i;
+
+	memset(out, 0, sizeof(*out));
+	if (cpus < 1)
+		return cpus ? cpus : -EINVAL;
+	values = calloc((size_t)cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(map_fd(dp->skeleton->maps.rainbow_packets), &service, values))
+		rc = -errno;
+	/* Every member is one __u64. */
+	for (cpu = 0; !rc && cpu < cpus; cpu++)
+		for (i = 0; i < sizeof(*out) / sizeof(uint64_t); i++)
+			((uint64_t *)out)[i] += ((const uint64_t *)&values[cpu])[i];
+	free(values);
+	return rc;
+}

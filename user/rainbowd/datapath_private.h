@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What datapath.c, hooks.c and the files under them share; nobody else includes it. */
+#ifndef RAINBOW_DATAPATH_PRIVATE_H
+#define RAINBOW_DATAPATH_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "rainbowd/datapath.h"
+#include "rainbowd/pin_dir.h"
+
+struct rainbow_bpf; /* the skeleton */
+
+/* An array as the kernel programs see it. Its elements lie 8-byte aligned, so stride may exceed the value's size. */
+struct mapping {
+	uint8_t *base;
+	size_t stride;
+	size_t length;
+	uint32_t entries;
+};
+
+struct datapath {
+	struct pin_dir dir;
+	struct rainbow_bpf *skeleton;
+	struct mapping meta, lookup, service, version, member, wheel, backend, census, due;
+	uint32_t lookup_id; /* map id of rainbow_lookup */
+	bool lookup_unsettled; /* an entry was removed and no barrier has passed since */
+};
+
+/* Keeps libbpf's warnings out of the log while something is tried that may fail. */
+void datapath_hush(bool hush);
+/* libbpf's messages go to the log. */
+void datapath_bridge_log(void);
+
+/* Detaches every hook that the pins in dir tell of. */
+int hooks_clear(const struct pin_dir *dir, struct error *err);
+
+#endif

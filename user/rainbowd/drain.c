@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ *            drain                    live 0, nothing pending
+ *  ACTIVE ----------> DRAINING ---------------------------------> DRAINED
+ *     ^                |    ^ |                                     |  |
+ *     |     undrain    |    | +-- deadline, on_deadline reset:      |  |
+ *     +----------------+    |     close the rest (stays DRAINING)   |  |
+ *     |                     +---------------------------------------+  |
+ *     |                         live > 0 after all                     |
+ *     +----------------------------------------------------------------+
+ *                               undrain
+ *
+ * A handshake that was under way when the drain began may still become a session; so a drain is not finished while the nursery
+ * holds one of this version. After nursery_seconds such entries are forgotten by the kernel as well.
+ */
+#include "drain.h"
+
+bool drain_is_overdue(const struct drain *drain, struct instant now)
+{
+	return drain->deadline.unix_ms && now.unix_ms >= drain->deadline.unix_ms;
+}
+
+static bool handshakes_are_over(const struct drain_facts *facts)
+{
+	if (facts->now.unix_ms - facts->drain.started.unix_ms > (int64_t)facts->nursery_seconds * 1000)
+		return true;
+	return facts->pending_known && facts->pending == 0;
+}
+
+enum drain_step drain_next(const struct drain_facts *facts)
+{
+	if (facts->state == RAINBOW_VERSION_DRAINED)
+		return facts->live ? DRAIN_REOPEN : DRAIN_STAY;
+	if (facts->state != RAINBOW_VERSION_DRAINING)
+		return DRAIN_STAY;
+	if (facts->live == 0)
+		return handshakes_are_over(facts) ? DRAIN_FINISH : DRAIN_STAY;
+	if (drain_is_overdue(&facts->drain, facts->now) && facts->drain.on_deadline == ON_DEADLINE_RESET)
+		return DRAIN_CLOSE;
+	return DRAIN_STAY;
+}
+
+struct instant drain_close_after(const struct drain *drain)
+{
+	struct instant never = {0};
+
+	if (!drain->deadline.unix_ms || drain->on_deadline != ON_DEADLINE_RESET)
+		return never;
+	return (struct instant){.unix_ms = drain->deadline.unix_ms + DRAIN_GRACE_MS};
+}
+
+static int64_t at_most(int64_t value, int64_t limit)
+{
+	return value < 0 || value > limit ? limit : value;
+}
+
+int64_t drain_eta_ms(const struct drain *drain, uint64_t live, uint64_t ended, int64_t window_ms, struct instant now)
+{
+	struct instant end = drain_close_after(drain);
+	int64_t eta = -1;
+
+	if (live == 0)
+		return 0;
+	if (ended && window_ms > 0)
+		eta = (int64_t)((double)live * (double)window_ms / (double)ended);
+	if (!end.unix_ms)
+		return eta;
+	return at_most(eta, end.unix_ms > now.unix_ms ? end.unix_ms - now.unix_ms : 0);
+}

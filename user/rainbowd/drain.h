@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The life of a drain as a pure step: facts in, what to do next out. */
+#ifndef RAINBOW_DRAIN_H
+#define RAINBOW_DRAIN_H
+
+#include "model.h"
+
+/* From the deadline on the remaining sessions are closed, spread over this time; then the kernel closes what is left. */
+#define DRAIN_GRACE_MS 10000
+#define DRAIN_DEFAULT_DEADLINE_MS (24 * 3600 * 1000)
+
+struct drain_facts {
+	enum rainbow_version_state state;
+	struct drain drain;
+	struct instant now;
+	uint64_t live;
+	bool pending_known; /* a sweep that began after the drain has counted them */
+	uint64_t pending;   /* handshakes under way in the nursery */
+	uint32_t nursery_seconds;
+};
+
+enum drain_step {
+	DRAIN_STAY,   /* nothing to do now */
+	DRAIN_CLOSE,  /* past the deadline: the sessions left must be closed */
+	DRAIN_FINISH, /* no session is left: try the state drained */
+	DRAIN_REOPEN, /* drained, but a session lives: back to draining */
+};
+
+enum drain_step drain_next(const struct drain_facts *facts);
+
+bool drain_is_overdue(const struct drain *drain, struct instant now);
+
+/* When the kernel closes what is left by itself; 0 for never. */
+struct instant drain_close_after(const struct drain *drain);
+
+/*
+ * How long until no session is left, from the pace at which they ended in the last `window_ms` (`ended` of them), at most to the
+ * deadline where that closes them. -1: unknown.
+ */
+int64_t drain_eta_ms(const struct drain *drain, uint64_t live, uint64_t ended, int64_t window_ms, struct instant now);
+
+#endif

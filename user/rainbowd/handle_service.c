@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Services: list, add, remove. */
+#include <string.h>
+#include "commands.h"
+#include "common/text.h"
+#include "handlers.h"
+
+static json_t *json_service(const struct service *service)
+{
+	char address[ADDR_TEXT_SIZE], idle[DURATION_TEXT_SIZE];
+
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "name", service->name, "address",
+			 addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol", protocol_name(service->protocol), "mode",
+			 "nat", "affinity", affinity_name(service->affinity), "selection", selection_name(service->selection), "stray",
+			 stray_name(service->stray), "idle_timeout", duration_format(service->idle_timeout, idle), "generation",
+			 (json_int_t)service->generation, "versions", (json_int_t)service->version_count);
+}
+
+int handle_service_list(struct request *request, json_t **reply, struct error *err)
+{
+	const struct model *model = &request->daemon->model;
+	json_t *list = json_array();
+	size_t i;
+
+	(void)err;
+	for (i = 0; i < model->count; i++)
+		json_array_append_new(list, json_service(model->services[i]));
+	*reply = json_pack("{s:o}", "services", list);
+	return 0;
+}
+
+/* One word of a list of words; *out stays 0, the default, if it is not given. */
+static int read_word(const json_t *body, const char *key, const char *words, unsigned int (*parse)(const char *text), unsigned int *out,
+		     struct error *err)
+{
+	const char *text;
+	int rc = body_string(body, key, false, &text, err);
+
+	if (rc || !text)
+		return rc;
+	*out = parse(text);
+	return *out ? 0 : error_set(err, ERROR_BAD_INPUT, key, "unknown %s %.40s; there is %s", key, text, words);
+}
+
+static unsigned int parse_protocol(const char *text)
+{
+	return protocol_parse(text);
+}
+
+static unsigned int parse_affinity(const char *text)
+{
+	return affinity_parse(text);
+}
+
+static unsigned int parse_selection(const char *text)
+{
+	return selection_parse(text);
+}
+
+static unsigned int parse_stray(const char *text)
+{
+	return stray_parse(text);
+}
+
+static int read_words(const json_t *body, struct service *service, struct error *err)
+{
+	unsigned int protocol = 0, affinity = 0, selection = 0, stray = 0;
+	int rc = read_word(body, "protocol", "tcp, udp", parse_protocol, &protocol, err);
+
+	rc = rc ? rc : read_word(body, "affinity", "connection, client", parse_affinity, &affinity, err);
+	rc = rc ? rc : read_word(body, "selection", "hash, exact", parse_selection, &selection, err);
+	rc = rc ? rc : read_word(body, "stray", "reset, drop, pass", parse_stray, &stray, err);
+	service->protocol = (uint8_t)(protocol ? protocol : protocol_parse("tcp"));
+	service->affinity = (enum rainbow_affinity)affinity;
+	service->selection = (enum rainbow_selection)selection;
+	service->stray = (enum rainbow_stray)stray;
+	return rc;
+}
+
+static int read_service(const json_t *body, struct service *service, struct error *err)
+{
+	static const char *const keys[] = {"name", "address", "protocol", "affinity", "selection", "stray", "idle_timeout", NULL};
+	const char *name = NULL, *address = NULL;
+	bool idle_given;
+	int rc = body_check_keys(body, keys, err);
+
+	rc = rc ? rc : body_string(body, "name", true, &name, err);
+	rc = rc ? rc : name_check(name, "service", "name", err);
+	rc = rc ? rc : body_string(body, "address", true, &address, err);
+	rc = rc ? rc : endpoint_parse(address, &service->at, "address", err);
+	rc = rc ? rc : read_words(body, service, err);
+	rc = rc ? rc : body_duration(body, "idle_timeout", &idle_given, &service->idle_timeout, err);
+	if (!rc)
+		text_copy(service->name, sizeof(service->name), name);
+	return rc;
+}
+
+int handle_service_add(struct request *request, json_t **reply, struct error *err)
+{
+	char address[ADDR_TEXT_SIZE];
+	struct change change;
+	int rc = change_begin(&change, request->daemon, NULL, err);
+
+	rc = rc ? rc : read_service(request->body, change.after, err);
+	rc = rc ? rc : command_service_add(&request->daemon->model, change.after, err);
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
+	if (!rc)
+		*reply = reply_done(request, change.after, "service %s on %s/%s added; it has no version yet", change.after->name,
+				    endpoint_format(&change.after->at.addr, change.after->at.port, address), protocol_name(change.after->protocol));
+	change_end(&change);
+	return rc;
+}
+
+int handle_service_remove(struct request *request, json_t **reply, struct error *err)
+{
+	static const char *const keys[] = {NULL};
+	struct change change;
+	int rc = body_check_keys(request->body, keys, err);
+
+	rc = rc ? rc : change_begin(&change, request->daemon, request->variable[0], err);
+	if (rc)
+		return rc;
+	rc = command_service_remove(change.before, &change.counts, err);
+	change_remove(&change);
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
+	if (!rc)
+		*reply = reply_done(request, NULL, "service %s removed", request->variable[0]);
+	change_end(&change);
+	return rc;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* All handlers of the API, for the table in routes.c. Each is of the type request_handler. */
+#ifndef RAINBOW_HANDLERS_H
+#define RAINBOW_HANDLERS_H
+
+#include "request.h"
+
+int handle_status(struct request *request, json_t **reply, struct error *err);
+int handle_service_list(struct request *request, json_t **reply, struct error *err);
+int handle_service_add(struct request *request, json_t **reply, struct error *err);
+int handle_service_remove(struct request *request, json_t **reply, struct error *err);
+int handle_version_list(struct request *request, json_t **reply, struct error *err);
+int handle_version_add(struct request *request, json_t **reply, struct error *err);
+int handle_version_remove(struct request *request, json_t **reply, struct error *err);
+int handle_backend_add(struct request *request, json_t **reply, struct error *err);
+int handle_backend_remove(struct request *request, json_t **reply, struct error *err);
+int handle_set_weights(struct request *request, json_t **reply, struct error *err);
+int handle_drain(struct request *request, json_t **reply, struct error *err);
+int handle_undrain(struct request *request, json_t **reply, struct error *err);
+int handle_rollback(struct request *request, json_t **reply, struct error *err);
+int handle_evict(struct request *request, json_t **reply, struct error *err);
+int handle_steer_list(struct request *request, json_t **reply, struct error *err);
+int handle_steer_add(struct request *request, json_t **reply, struct error *err);
+int handle_steer_remove(struct request *request, json_t **reply, struct error *err);
+int handle_sessions(struct request *request, json_t **reply, struct error *err);
+int handle_whois(struct request *request, json_t **reply, struct error *err);
+int handle_explain(struct request *request, json_t **reply, struct error *err);
+int handle_doctor(struct request *request, json_t **reply, struct error *err);
+int handle_detach(struct request *request, json_t **reply, struct error *err);
+
+#endif
