@@ -12,6 +12,8 @@ struct choice {
 	__u32 version;
 	__u32 backend; /* 0: every backend is full, or none is healthy */
 	__u64 hash;
+	__u8 joins;   /* a flow of a client session that is there already */
+	__u8 steered; /* by an operator's rule, whatever others of the client were given */
 };
 
 static __always_inline int version_takes_new(__u32 id)
@@ -61,14 +63,19 @@ static __noinline int choose_affine(const struct rainbow_flow *flow, __u32 steer
 		if (client->flows || stays || !client_end_empty(client, RAINBOW_END_IDLE)) {
 			choice->version = version;
 			choice->backend = client->backend;
+			choice->joins = 1;
 			return 1;
 		}
 	}
 	if (steered)
 		return 0;
 	nursling = bpf_map_lookup_elem(&rainbow_nursery, &key);
-	if (!nursling || jiffies_now() - nursling->began > meta->nursery_seconds * meta->hz || !version_takes_new(nursling->version))
+	if (!nursling)
 		return 0;
+	if (jiffies_now() - nursling->began > meta->nursery_seconds * meta->hz || !version_takes_new(nursling->version)) {
+		bpf_map_delete_elem(&rainbow_nursery, &key); /* makes room for the next choice */
+		return 0;
+	}
 	choice->version = nursling->version;
 	choice->backend = nursling->backend;
 	return 1;
@@ -163,6 +170,7 @@ __noinline int choose(const struct rainbow_flow *flow, struct choice *choice)
 	} else {
 		choice->hash = rainbow_flow_hash(meta->hash_secret, flow);
 	}
+	choice->steered = steered != 0;
 	choice->version = steered ? steered : choose_by_wheel(service, flow->service, choice->hash);
 	if (!version_takes_new(choice->version)) {
 		choice->version = 0;

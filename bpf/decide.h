@@ -31,6 +31,14 @@ static __always_inline void decide_closed(struct way *way)
 		way->verdict = VERDICT_CLOSED_DROP;
 }
 
+/* The same, and notes on the pin which end has been told: not the one whose RST may be a stranger's. */
+static __always_inline void decide_killed(struct way *way, struct rainbow_pin *pin, __u8 told)
+{
+	decide_closed(way);
+	if (way->verdict == VERDICT_CLOSED_RESET)
+		pin->told |= told;
+}
+
 static __always_inline void decide_to_backend(void *ctx, struct way *way, enum verdict verdict, __u32 id)
 {
 	struct rainbow_backend *backend = backend_get(id);
@@ -123,8 +131,7 @@ static __always_inline void decide_reply_ended(void *ctx, struct way *way, const
 		return;
 	way->ifindex = 0;
 	if (state == RAINBOW_PIN_KILLED) {
-		pin->told |= RAINBOW_TOLD_SERVER;
-		decide_closed(way);
+		decide_killed(way, pin, RAINBOW_TOLD_SERVER);
 	} else if (state == RAINBOW_PIN_CLOSING) {
 		if (!can_reply(ctx, way, &pin->hop)) {
 			way->verdict = VERDICT_PASS_BY_STACK;
@@ -156,8 +163,7 @@ static __noinline int decide_reply(void *ctx, struct way *way)
 		return 0;
 	}
 	if (is_overdue(backend) && pin_kill(&flow, pin, RAINBOW_END_FORCED)) {
-		pin->told |= RAINBOW_TOLD_SERVER;
-		decide_closed(way);
+		decide_killed(way, pin, RAINBOW_TOLD_SERVER);
 		return 0;
 	}
 	if (!can_reply(ctx, way, &pin->hop)) {
@@ -191,11 +197,35 @@ static __always_inline int nursling_is_fresh(const struct rainbow_nursling *n)
 	return meta && jiffies_now() - n->began <= meta->nursery_seconds * meta->hz;
 }
 
-/* Step 8. NOEXIST: of two first packets at once the later follows the earlier's choice. */
-static __always_inline void nursery_enter(const struct rainbow_flow *flow, const struct rainbow_service *service,
-					  const struct packet *p, const struct choice *choice)
+/*
+ * What a client was given with its first packet: those that follow before that handshake is proven get the same. Of two first
+ * packets at once, the later one takes over the earlier one's choice.
+ */
+static __always_inline void nursery_agree(const struct rainbow_flow *flow, const struct rainbow_service *service, struct choice *choice)
 {
-	struct rainbow_nursling n = {
+	struct rainbow_nursling fresh = {
+		.state = RAINBOW_NURSERY_CHOICE,
+		.version = (__u16)choice->version,
+		.backend = (__u16)choice->backend,
+		.began = jiffies_now(),
+	};
+	struct rainbow_nursling *agreed;
+	struct rainbow_flow key;
+
+	client_key(&key, flow, service);
+	if (!bpf_map_update_elem(&rainbow_nursery, &key, &fresh, BPF_NOEXIST))
+		return;
+	agreed = bpf_map_lookup_elem(&rainbow_nursery, &key);
+	if (!agreed)
+		return;
+	choice->version = agreed->version;
+	choice->backend = agreed->backend;
+}
+
+/* Step 8. NOEXIST: of two copies of a first packet the later follows the earlier. */
+static __always_inline void nursery_enter(const struct rainbow_flow *flow, const struct packet *p, const struct choice *choice)
+{
+	struct rainbow_nursling fresh = {
 		.state = RAINBOW_NURSERY_ASKED,
 		.version = (__u16)choice->version,
 		.backend = (__u16)choice->backend,
@@ -204,15 +234,8 @@ static __always_inline void nursery_enter(const struct rainbow_flow *flow, const
 		.client_scale = p->scale,
 		.server_scale = RAINBOW_SCALE_NONE,
 	};
-	struct rainbow_flow key;
 
-	bpf_map_update_elem(&rainbow_nursery, flow, &n, BPF_NOEXIST);
-	if (service->affinity != RAINBOW_AFFINITY_CLIENT)
-		return;
-	n.state = RAINBOW_NURSERY_CHOICE;
-	client_key(&key, flow, service);
-	bpf_map_delete_elem(&rainbow_nursery, &key);
-	bpf_map_update_elem(&rainbow_nursery, &key, &n, BPF_NOEXIST);
+	bpf_map_update_elem(&rainbow_nursery, flow, &fresh, BPF_NOEXIST);
 }
 
 /* Steps 7 and 8. */
@@ -234,7 +257,9 @@ static __noinline int decide_new(void *ctx, struct way *way, const struct rainbo
 		way->verdict = VERDICT_REFUSED_BACKENDS;
 		return 0;
 	}
-	nursery_enter(flow, service, &way->packet, &choice);
+	if (service->affinity == RAINBOW_AFFINITY_CLIENT && !choice.joins && !choice.steered)
+		nursery_agree(flow, service, &choice);
+	nursery_enter(flow, &way->packet, &choice);
 	n = bpf_map_lookup_elem(&rainbow_nursery, flow);
 	decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, n ? n->backend : choice.backend);
 	return 0;
@@ -403,8 +428,7 @@ static __noinline int decide_request_ended(void *ctx, struct way *way, const str
 	if (decide_request_nursery(ctx, way, flow))
 		return 0;
 	if (state == RAINBOW_PIN_KILLED) {
-		pin->told |= RAINBOW_TOLD_CLIENT;
-		decide_closed(way);
+		decide_killed(way, pin, RAINBOW_TOLD_CLIENT);
 		return 0;
 	}
 	pin_touch(pin);
@@ -430,8 +454,7 @@ static __always_inline void decide_request(void *ctx, struct way *way)
 	}
 	backend = backend_get(pin->backend);
 	if (backend && is_overdue(backend) && pin_kill(&flow, pin, RAINBOW_END_FORCED)) {
-		pin->told |= RAINBOW_TOLD_CLIENT;
-		decide_closed(way);
+		decide_killed(way, pin, RAINBOW_TOLD_CLIENT);
 		return;
 	}
 	pin_touch(pin);

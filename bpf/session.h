@@ -340,6 +340,8 @@ static __always_inline int client_join(const struct rainbow_flow *flow, const st
 				return OPENED;
 		}
 		opened = session_open(&key, fresh);
+		if (opened == OPENED) /* from now on the session, and after it the weights, speak for this client */
+			bpf_map_delete_elem(&rainbow_nursery, &key);
 		if (opened != OPENED_ALREADY)
 			return opened;
 	}

@@ -34,14 +34,30 @@ static __always_inline int tc_checksum(struct __sk_buff *skb, const struct packe
 	return 1;
 }
 
+/*
+ * A device may have summed the whole packet (CHECKSUM_COMPLETE). In IPv4 the header checksum balances each change of the header;
+ * the helper counts on that. In IPv6 nothing does: what the helper took off for the addresses is given back, and a changed hop
+ * limit is told. No effect on other buffers. Kernel 6.16 has a flag for the first half.
+ */
+static __always_inline void tc_balance_ipv6(struct __sk_buff *skb, const struct packet *p, __u16 pseudo, int forwards)
+{
+	if (p->is_v4)
+		return;
+	if (forwards)
+		pseudo = rainbow_delta_add(pseudo, rainbow_delta16(bpf_htons(p->ttl), bpf_htons(p->ttl - 1)));
+	bpf_csum_update(skb, pseudo);
+}
+
 static __always_inline int tc_edit(struct __sk_buff *skb, const struct way *way, int at_source)
 {
 	const struct packet *p = &way->packet;
 	struct edit edit = {};
 
-	return edit_make(&edit, way, at_source) &&
-	       tc_checksum(skb, p, checksum_offset(p), edit.address_delta, edit.port_delta) &&
-	       write_edit(tc_data(skb), tc_end(skb), p, &edit);
+	if (!edit_make(&edit, way, at_source) ||
+	    !tc_checksum(skb, p, checksum_offset(p), edit.address_delta, edit.port_delta))
+		return 0;
+	tc_balance_ipv6(skb, p, edit.address_delta, edit.forwards);
+	return write_edit(tc_data(skb), tc_end(skb), p, &edit);
 }
 
 /* Dropping where a write fails (no memory for a private copy) is right: half a rewrite must not leave; the sender repeats. */
@@ -63,9 +79,10 @@ static __noinline int tc_forward_error(struct __sk_buff *skb, const struct way *
 	message = error_message_delta(p, &edit);
 	pseudo = error_pseudo_delta(p, &edit);
 	if ((pseudo && bpf_l4_csum_replace(skb, p->l4 + 2, 0, pseudo, BPF_F_PSEUDO_HDR)) ||
-	    (message && bpf_l4_csum_replace(skb, p->l4 + 2, 0, message, 0)) || !write_error(tc_data(skb), tc_end(skb), p, &edit))
+	    (message && bpf_l4_csum_replace(skb, p->l4 + 2, 0, message, 0)))
 		return TC_ACT_SHOT;
-	return TC_ACT_UNSPEC;
+	tc_balance_ipv6(skb, p, pseudo, 0);
+	return write_error(tc_data(skb), tc_end(skb), p, &edit) ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
 
 /*

@@ -32,9 +32,14 @@ static inline struct rainbow_addr_words rainbow_addr_words(const struct rainbow_
 /* The first slot to look at. */
 static inline __u32 rainbow_lookup_start(struct rainbow_addr_words addr, __u16 port, __u8 protocol)
 {
-	__u64 mixed = (addr.low ^ (addr.high * 0x9e3779b97f4a7c15ull) ^ ((__u64)port << 8 | protocol)) * 0xd6e8feb86659fd93ull;
+	__u64 mixed = addr.low ^ (addr.high * 0x9e3779b97f4a7c15ull) ^ ((__u64)port << 8 | protocol);
 
-	return (__u32)(mixed >> 40) & (RAINBOW_LOOKUP_SLOTS - 1);
+	/*
+	 * A product's bit depends on the factor's bits below it alone. The last octet of an address is at the top of the
+	 * word: it is folded down first, and the slot is taken from the top.
+	 */
+	mixed = (mixed ^ mixed >> 32) * 0xd6e8feb86659fd93ull;
+	return (__u32)(mixed >> 32) >> 18 & (RAINBOW_LOOKUP_SLOTS - 1);
 }
 
 static inline __u64 rainbow_lookup_word(__u16 port, __u8 protocol, enum rainbow_lookup_kind kind, __u32 id)

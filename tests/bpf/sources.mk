@@ -34,3 +34,15 @@ bpf/test_probe_libs := $(bpf_libs)
 programs += bpf/test_choose
 bpf/test_choose_src := tests/bpf/test_choose.c tests/bpf/scene.c $(world_src)
 bpf/test_choose_libs := $(bpf_libs)
+
+programs += bpf/test_edges
+bpf/test_edges_src := tests/bpf/test_edges.c tests/bpf/truth.c tests/bpf/scene.c $(world_src)
+bpf/test_edges_libs := $(bpf_libs)
+
+programs += bpf/test_sweep
+bpf/test_sweep_src := tests/bpf/test_sweep.c tests/bpf/counts.c tests/bpf/scene.c $(world_src)
+bpf/test_sweep_libs := $(bpf_libs)
+
+programs += bpf/test_race
+bpf/test_race_src := tests/bpf/test_race.c tests/bpf/counts.c tests/bpf/scene.c $(world_src)
+bpf/test_race_libs := $(bpf_libs)

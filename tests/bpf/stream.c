@@ -28,9 +28,9 @@ static void *stream_run(void *arg)
 		struct udphdr udp;
 		uint8_t data[8];
 	} __attribute__((packed)) frame = {
-		.eth = {.h_proto = htons(ETH_P_IP)},
-		.ip = {.version = 4, .ihl = 5, .tot_len = htons(36), .ttl = 64, .protocol = 17},
-		.udp = {.source = htons(1234), .dest = htons(STREAM_PORT), .len = htons(16)},
+	    .eth = {.h_proto = htons(ETH_P_IP)},
+	    .ip = {.version = 4, .ihl = 5, .tot_len = htons(36), .ttl = 64, .protocol = 17},
+	    .udp = {.source = htons(1234), .dest = htons(STREAM_PORT), .len = htons(16)},
 	};
 	struct timespec pause_us = {.tv_nsec = 20 * 1000};
 	struct ifreq request = {.ifr_name = "v0"};
@@ -46,7 +46,7 @@ static void *stream_run(void *arg)
 	memcpy(words, &frame.ip, sizeof(words));
 	for (i = 0; i < 10; i++)
 		sum += words[i];
-	frame.ip.check = (uint16_t)~((sum & 0xffff) + (sum >> 16));
+	frame.ip.check = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
 	while (!__atomic_load_n(&stream->stop, __ATOMIC_RELAXED)) {
 		if (sendto(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to)) > 0)
 			stream->sent++;
@@ -68,7 +68,8 @@ unsigned stream_received(struct stream *stream)
 
 void stream_begin(struct stream *stream)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(STREAM_PORT), .sin_addr.s_addr = inet_addr("10.9.0.1")};
+	struct sockaddr_in at = {
+	    .sin_family = AF_INET, .sin_port = htons(STREAM_PORT), .sin_addr.s_addr = inet_addr("10.9.0.1")};
 
 	*stream = (struct stream){.receiver = socket(AF_INET, SOCK_DGRAM, 0)};
 	assert_int_equal(bind(stream->receiver, (struct sockaddr *)&at, sizeof(at)), 0);

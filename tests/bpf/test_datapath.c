@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <bpf/bpf.h>
 #include "rainbowd/datapath.h"
+#include "rainbowd/pin_dir.h"
 #include "ground.h"
 
 static const struct datapath_config config = {.pin_dir = GROUND_PIN_DIR, .pins = 20000, .nursery = 1000};
@@ -169,6 +170,41 @@ static void test_killed_while_starting(void **state)
 	}
 }
 
+/* One makes and removes the directory all the time; whoever has taken it has it at its path. */
+static void test_taken_while_removed(void **state)
+{
+	struct pin_dir dir;
+	struct error err = {};
+	int i, taken = 0;
+	pid_t child = fork();
+
+	(void)state;
+	if (!child)
+		for (;;) {
+			if (!pin_dir_open(&dir, GROUND_PIN_DIR, true, NULL))
+				pin_dir_remove(&dir, NULL);
+			pin_dir_close(&dir);
+		}
+	for (i = 0; i < 20000; i++) {
+		int rc = pin_dir_open(&dir, GROUND_PIN_DIR, true, &err);
+
+		if (!rc) {
+			taken++;
+			if (access(GROUND_PIN_DIR, F_OK))
+				break;
+		} else if (rc != -ERROR_CONFLICT) {
+			break;
+		}
+		pin_dir_close(&dir);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	pin_dir_close(&dir);
+	if (i < 20000)
+		fail_msg("after %d times: %s", i, err.message);
+	assert_true(taken);
+}
+
 static void test_half_made(void **state)
 {
 	struct datapath *dp = open_or_fail(false);
@@ -290,10 +326,10 @@ static void test_bad_directories(void **state)
 		const char *path, *because;
 		enum error_code code;
 	} cases[] = {
-		{"rainbow", "absolute", ERROR_BAD_INPUT},
-		{"/", "absolute", ERROR_BAD_INPUT},
-		{"/tmp/rainbow-test/v1", "not on a bpffs", ERROR_PRECONDITION},
-		{"/sys/fs/bpf/a.b/v1", "can not be made", ERROR_PRECONDITION},
+	    {"rainbow", "absolute", ERROR_BAD_INPUT},
+	    {"/", "absolute", ERROR_BAD_INPUT},
+	    {"/tmp/rainbow-test/v1", "not on a bpffs", ERROR_PRECONDITION},
+	    {"/sys/fs/bpf/a.b/v1", "can not be made", ERROR_PRECONDITION},
 	};
 	size_t i;
 
@@ -329,18 +365,19 @@ static void test_removed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(test_made_and_adopted, remove_all),
-		cmocka_unit_test_teardown(test_mapping_is_what_the_kernel_sees, remove_all),
-		cmocka_unit_test_teardown(test_second_rainbowd, remove_all),
-		cmocka_unit_test_teardown(test_killed_while_starting, remove_all),
-		cmocka_unit_test_teardown(test_half_made, remove_all),
-		cmocka_unit_test_teardown(test_schema_unknown, remove_all),
-		cmocka_unit_test_teardown(test_shape_differs, remove_all),
-		cmocka_unit_test_teardown(test_foreign_directory, remove_all),
-		cmocka_unit_test_teardown(test_sessions_without_meta, remove_all),
-		cmocka_unit_test_teardown(test_size_differs, remove_all),
-		cmocka_unit_test_teardown(test_bad_directories, remove_all),
-		cmocka_unit_test_teardown(test_removed, remove_all),
+	    cmocka_unit_test_teardown(test_made_and_adopted, remove_all),
+	    cmocka_unit_test_teardown(test_mapping_is_what_the_kernel_sees, remove_all),
+	    cmocka_unit_test_teardown(test_second_rainbowd, remove_all),
+	    cmocka_unit_test_teardown(test_killed_while_starting, remove_all),
+	    cmocka_unit_test_teardown(test_taken_while_removed, remove_all),
+	    cmocka_unit_test_teardown(test_half_made, remove_all),
+	    cmocka_unit_test_teardown(test_schema_unknown, remove_all),
+	    cmocka_unit_test_teardown(test_shape_differs, remove_all),
+	    cmocka_unit_test_teardown(test_foreign_directory, remove_all),
+	    cmocka_unit_test_teardown(test_sessions_without_meta, remove_all),
+	    cmocka_unit_test_teardown(test_size_differs, remove_all),
+	    cmocka_unit_test_teardown(test_bad_directories, remove_all),
+	    cmocka_unit_test_teardown(test_removed, remove_all),
 	};
 
 	ground_make("test_datapath");

@@ -62,7 +62,6 @@ static uint64_t rainbow_word_at(int fd, uint32_t slot)
 	return entry.word;
 }
 
-
 static void test_lookup(void **state)
 {
 	struct datapath *dp = open_or_fail();
@@ -100,7 +99,8 @@ static void test_steer(void **state)
 	static const struct {
 		const char *range;
 		uint32_t service, version;
-	} rules[] = {{"10.0.0.0/8", 1, 1}, {"10.1.0.0/16", 1, 2}, {"10.1.2.3", 1, 3}, {"0.0.0.0/0", 2, 4}, {"2001:db8::/32", 1, 5}};
+	} rules[] = {
+	    {"10.0.0.0/8", 1, 1}, {"10.1.0.0/16", 1, 2}, {"10.1.2.3", 1, 3}, {"0.0.0.0/0", 2, 4}, {"2001:db8::/32", 1, 5}};
 	struct datapath *dp = open_or_fail();
 	int fd = ground_open("rainbow_steer");
 	struct error err = {};
@@ -240,10 +240,10 @@ static void test_barrier(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(test_lookup, remove_all),
-		cmocka_unit_test_teardown(test_steer, remove_all),
-		cmocka_unit_test_teardown(test_pins_and_sweep, remove_all),
-		cmocka_unit_test_teardown(test_barrier, remove_all),
+	    cmocka_unit_test_teardown(test_lookup, remove_all),
+	    cmocka_unit_test_teardown(test_steer, remove_all),
+	    cmocka_unit_test_teardown(test_pins_and_sweep, remove_all),
+	    cmocka_unit_test_teardown(test_barrier, remove_all),
 	};
 
 	ground_make("test_datapath_maps");

@@ -5,7 +5,9 @@
  * its address must not receive one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -167,7 +169,8 @@ static void pause_ms(long ms)
 
 static void test_wishes(void **state)
 {
-	static const char *const bad[] = {"", ":tc", "eth0:", "eth0:xpd", "interface-too-long", "a/b", "eth0:tc:tc", "eth0: tc"};
+	static const char *const bad[] = {"",    ":tc",        "eth0:",   "eth0:xpd", "interface-too-long",
+					  "a/b", "eth0:tc:tc", "eth0: tc"};
 	struct hook_wish wish;
 	struct error err = {};
 	size_t i;
@@ -219,8 +222,8 @@ static void test_kinds(void **state)
 
 static void test_no_packet_unseen(void **state)
 {
-	static const char *const ways[] = {"v0:tc",  "v0:xdp", "v0:xdp-generic", "v0:xdp", "v0:tc", "v0:xdp-generic",
-					   "v0:tc", "v0:tc",  "v0:xdp",		"v0:xdp"};
+	static const char *const ways[] = {"v0:tc",          "v0:xdp", "v0:xdp-generic", "v0:xdp", "v0:tc",
+					   "v0:xdp-generic", "v0:tc",  "v0:tc",          "v0:xdp", "v0:xdp"};
 	struct datapath *dp = open_or_fail();
 	struct rainbow_packets packets;
 	struct stream stream;
@@ -384,11 +387,34 @@ static void test_interface_made_again(void **state)
 	close_opened();
 }
 
+/* Interfaces of two namespaces bear the same index; the pins tell of the one where rainbowd ran before. */
+static void test_other_namespace(void **state)
+{
+	struct datapath *dp = open_or_fail();
+	uint32_t index = if_nametoindex("v0"), program;
+	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	attach_or_fail(dp, "v0:xdp");
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	ground_run("ip link add v0 index %u type veth peer name v1", index);
+	assert_false(info_of(dp, index).attached);
+	attach_or_fail(dp, "v0:xdp");
+	expect(dp, "v0", "xdp", "tcx");
+	assert_int_equal(setns(here, CLONE_NEWNET), 0);
+	close(here);
+	assert_int_equal(xdp_at("v0").prog_id, 0);
+	assert_int_equal(tcx_at("v0", 47, &program), 0);
+	assert_false(info_of(dp, index).attached);
+	close_opened();
+}
+
 /* --- refused --------------------------------------------------------------------------------------------------------------- */
 
 static int pass_all(enum bpf_prog_type type)
 {
-	const struct bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 2}, {.code = BPF_JMP | BPF_EXIT}};
+	const struct bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 2},
+					{.code = BPF_JMP | BPF_EXIT}};
 	int fd = bpf_prog_load(type, "somebody", "GPL", code, 2, NULL);
 
 	assert_true(fd >= 0);
@@ -490,16 +516,17 @@ static void test_clsact_of_another(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wishes),
-		HOOK_TEST(test_kinds),
-		HOOK_TEST(test_no_packet_unseen),
-		HOOK_TEST(test_killed_and_taken_over),
-		HOOK_TEST(test_removed),
-		HOOK_TEST(test_detach_others),
-		HOOK_TEST(test_interface_made_again),
-		HOOK_TEST(test_refusals),
-		HOOK_TEST(test_clsact),
-		HOOK_TEST(test_clsact_of_another),
+	    cmocka_unit_test(test_wishes),
+	    HOOK_TEST(test_kinds),
+	    HOOK_TEST(test_no_packet_unseen),
+	    HOOK_TEST(test_killed_and_taken_over),
+	    HOOK_TEST(test_removed),
+	    HOOK_TEST(test_detach_others),
+	    HOOK_TEST(test_interface_made_again),
+	    HOOK_TEST(test_other_namespace),
+	    HOOK_TEST(test_refusals),
+	    HOOK_TEST(test_clsact),
+	    HOOK_TEST(test_clsact_of_another),
 	};
 
 	ground_make("test_hooks");

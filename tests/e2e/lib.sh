@@ -149,7 +149,7 @@ settings() {
 }
 
 version_json() { # SERVICE LABEL JQ-FILTER: of this version in `status`
-	lab_ctl status "$1" -o json | jq -r --arg label "$2" ".services[0].versions[] | select(.label == \$label) | $3"
+	lab_ctl status "$1" -o json | jq -r --arg name "$2" ".services[0].versions[] | select(.label == \$name) | $3"
 }
 
 # The kernel's versions in use, one line of JSON each.
@@ -158,7 +158,7 @@ versions() {
 }
 
 version_count() { # LABEL FIELD: live, closing, opened, ended_fin, ...; labels must be unique in the lab
-	versions | jq -r --arg label "$1" "select(.label == \$label) | .$2"
+	versions | jq -r --arg name "$1" "select(.label == \$name) | .$2"
 }
 
 # The packet counters that are not 0, by service id (0: of no service), summed over CPUs.

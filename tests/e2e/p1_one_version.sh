@@ -9,22 +9,27 @@ source "$(dirname "$0")/lib.sh"
 readonly SESSIONS=2000 VERSIONS=3 ACTIONS=100
 readonly NEXT=$LAB_BUILD/next/rainbowd # the same with another version number
 
-declare -A done_count=()
+declare -A done_count=() # by kind, of this run
 
-change_weights() {
-	local first=$((RANDOM % 1001))
-	local second=$((RANDOM % (1001 - first)))
-
-	# A draining version takes no share; then this is refused, as it should be.
-	may_refuse set-weight chat "v1=$((first / 10)).$((first % 10))" "v2=$((second / 10)).$((second % 10))" v3
-}
-
-# Exit code 5 (it does not fit the state) is an answer, too.
-may_refuse() { # RAINBOWCTL-ARGUMENTS...
+# Carries the command out. Exit code 5, it does not fit the state, is an answer, too: then nothing was done.
+order() { # RAINBOWCTL-ARGUMENTS...
 	local code=0 said
 
 	said=$(lab_ctl "$@" 2>&1) || code=$?
 	((code == 0 || code == 5)) || fail "rainbowctl $*: exit code $code: $said"
+	return $((code != 0))
+}
+
+# Random shares for the versions that are active; the last takes the rest.
+change_weights() {
+	local labels label left=1000 share words=()
+
+	mapfile -t labels < <(json '.services[0].versions[] | select(.state == "active") | .label' status | shuf --random-source=<(seeded))
+	for label in "${labels[@]:1}"; do
+		share=$((RANDOM % (left + 1))) left=$((left - share))
+		words+=("$label=$((share / 10)).$((share % 10))")
+	done
+	order set-weight chat "${words[@]}" "${labels[0]}"
 }
 
 restart() { # KILL|TERM BINARY
@@ -32,54 +37,59 @@ restart() { # KILL|TERM BINARY
 	LAB_RAINBOWD=$2 lab_rainbowd_start "$HOOK"
 }
 
-upgrade() {
+upgrade() { # KILL|TERM
 	if [[ $running == "$NEXT" ]]; then
 		running=$LAB_BUILD/rainbowd
 	else
 		running=$NEXT
 	fi
 	restart "$1" "$running"
+	expect_eq 'the version of rainbowd that runs' "$(json .daemon.version status)" "$("$running" --version | sed 's/^rainbowd //; s/ .*//')"
 }
 
-act() {
-	local label=v$((1 + RANDOM % VERSIONS)) dice=$((RANDOM % 100)) what
+act() { # WHAT
+	local label=v$((1 + RANDOM % VERSIONS))
 
-	if ((dice < 40)); then
-		what=weights && change_weights
-	elif ((dice < 55)); then
-		what=drain && may_refuse drain chat "$label" --deadline 1h
-	elif ((dice < 72)); then
-		what=undrain && may_refuse undrain chat "$label"
-	elif ((dice < 80)); then
-		what=rollback && may_refuse rollback chat
-	elif ((dice < 85)); then
-		what=rollback-to && may_refuse rollback chat --to "$label" --sessions drain
-	elif ((dice < 88)); then
-		what=hangup && kill -s HUP "${LAB_PID[rainbowd]}"
-	elif ((dice < 92)); then
-		what="kill -9" && restart KILL "$running"
-	elif ((dice < 96)); then
-		what=restart && restart TERM "$running"
-	else
-		what=upgrade && upgrade "$([[ $((RANDOM % 2)) == 0 ]] && echo KILL || echo TERM)"
-	fi
-	done_count[$what]=$((${done_count[$what]:-0} + 1))
+	case $1 in
+	weights) change_weights ;;
+	drain) order drain chat "$label" --deadline 1h ;;
+	undrain) order undrain chat "$label" ;;
+	rollback) order rollback chat ;;
+	rollback-to) order rollback chat --to "$label" --sessions drain ;;
+	hangup) kill -s HUP "${LAB_PID[rainbowd]}" ;;
+	kill) restart KILL "$running" ;;
+	restart) restart TERM "$running" ;;
+	upgrade-dead) upgrade KILL ;;
+	upgrade) upgrade TERM ;;
+	esac
 }
 
-# Also of those that dice might have left out.
+# Of a hundred, so many are of each kind; in random order.
+readonly KINDS=(weights:40 drain:15 undrain:15 rollback:8 rollback-to:4 hangup:4 kill:5 restart:3 upgrade-dead:3 upgrade:3)
+
 act_all() {
+	local kind what n all=() count=0
+
+	for kind in "${KINDS[@]}"; do
+		for ((n = ${kind#*:}; n > 0; n--)); do
+			all+=("${kind%:*}")
+		done
+	done
+	expect_eq 'actions' "${#all[@]}" "$ACTIONS"
+	for what in $(printf '%s\n' "${all[@]}" | shuf --random-source=<(seeded)); do
+		# What does not fit the state is made up for by new weights, which always do.
+		act "$what" || { what=weights && act weights; }
+		done_count[$what]=$((${done_count[$what]:-0} + 1))
+		((++count % 20 != 0)) || check_all
+	done
+}
+
+seeded() { # bytes enough to shuffle by
 	local i
 
-	for ((i = 0; i < ACTIONS - 6; i++)); do
-		act
-		((i % 20 != 19)) || check_all
+	for ((i = 0; i < 2000; i++)); do
+		printf '%04x' "$RANDOM"
 	done
-	upgrade TERM
-	restart KILL "$running"
-	upgrade KILL
-	may_refuse undrain chat v1
-	ctl rollback chat --to v1 --sessions keep
-	may_refuse drain chat v2 --deadline 1h
 }
 
 check_all() {
@@ -90,7 +100,7 @@ check_all() {
 run() { # TOPOLOGY HOOK OFFLOADS 4|6
 	local i
 
-	HOOK=$2 running=$LAB_BUILD/rainbowd
+	HOOK=$2 running=$LAB_BUILD/rainbowd done_count=()
 	part "$1, $2, IPv$4, seed $E2E_SEED"
 	lab_up "$1" --offloads "$3" --backends "$VERSIONS"
 	serve_agents "$VERSIONS"

@@ -24,7 +24,8 @@ LAB_ID=$$-$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
 LAB_DIR=
 LAB_PINS=/sys/fs/bpf/rainbow-$LAB_ID
 LAB_NAMESPACES=()
-LAB_HOOKS=() # the router's interfaces that rainbow attaches to
+LAB_HOOKS=()    # the router's interfaces that rainbow attaches to
+LAB_FAR_ENDS=() # namespace:interface of their peers
 LAB_BACKENDS=0
 LAB_KEEP=${LAB_KEEP:-} # set: keep the directory with logs and state
 # shellcheck disable=SC2034 # for those who source this
@@ -163,6 +164,7 @@ _lab_build_routed() {
 		_lab_backend_configure "$n" alone
 	done
 	LAB_HOOKS=(client0)
+	LAB_FAR_ENDS=(clients:eth0)
 }
 
 # The same with all backends on one bridge of the router, as container engines do it.
@@ -179,6 +181,7 @@ _lab_build_bridged() {
 		_lab_backend_configure "$n" shared
 	done
 	LAB_HOOKS=(client0)
+	LAB_FAR_ENDS=(clients:eth0)
 }
 
 _lab_switch_backends() {
@@ -203,6 +206,7 @@ _lab_build_two_sided() {
 	_lab_address router lan0 10.2.0.1/16 fd00:2::1/64
 	_lab_switch_backends
 	LAB_HOOKS=(client0 lan0)
+	LAB_FAR_ENDS=(clients:eth0 switch:router)
 }
 
 # Everything on one switch: a packet leaves the router by the NIC it came in by.
@@ -219,18 +223,32 @@ _lab_build_one_armed() {
 	_lab_address router lan0 10.2.0.1/16 fd00:2::1/64
 	_lab_switch_backends
 	LAB_HOOKS=(lan0)
+	LAB_FAR_ENDS=(switch:router)
+}
+
+_lab_veths() { # FULL-NAMESPACE: the names of its veth links
+	ip -n "$1" -o link show type veth | sed 's/^[0-9]*: \([^@:]*\).*/\1/'
 }
 
 # Offloads of every link. off: frames carry complete checksums and are no longer than the MTU, as on a wire, which XDP
-# needs. GRO is on in both cases: with it a veth has NAPI, and without NAPI it takes no frame that XDP sends or redirects.
+# needs. GRO is on in both cases: with it a veth has NAPI, and without NAPI it takes no frame that XDP redirects. The far
+# ends of the router's links get a program that passes all, without which they take no frame by XDP_TX (see pass.bpf.c).
 lab_offloads() { # on|off
 	local namespace interface
 
 	for namespace in "${LAB_NAMESPACES[@]}"; do
-		for interface in $(ip -n "$namespace" -o link show type veth | sed 's/^[0-9]*: \([^@:]*\).*/\1/'); do
+		for interface in $(_lab_veths "$namespace"); do
 			nsenter --net="/run/netns/$namespace" -- ethtool -K "$interface" gro on tx "$1" tso "$1" gso "$1" \
 				>/dev/null
 		done
+	done
+	for interface in "${LAB_FAR_ENDS[@]}"; do
+		if [[ $1 == off ]]; then
+			lab_ip "${interface%:*}" link set dev "${interface#*:}" xdp object \
+				"$LAB_BUILD/tests/lab/pass.bpf.o" section xdp
+		else
+			lab_ip "${interface%:*}" link set dev "${interface#*:}" xdp off
+		fi
 	done
 }
 
@@ -276,7 +294,7 @@ _lab_mtu() { # BYTES, on every link
 	local namespace interface
 
 	for namespace in "${LAB_NAMESPACES[@]}"; do
-		for interface in $(ip -n "$namespace" -o link show type veth | sed 's/^[0-9]*: \([^@:]*\).*/\1/'); do
+		for interface in $(_lab_veths "$namespace"); do
 			ip -n "$namespace" link set "$interface" mtu "$1"
 		done
 	done
@@ -341,6 +359,7 @@ lab_down() {
 	done
 	LAB_NAMESPACES=()
 	LAB_HOOKS=()
+	LAB_FAR_ENDS=()
 	if [[ -n $LAB_KEEP ]]; then
 		lab_say "kept: $LAB_DIR"
 	elif [[ -n $LAB_DIR ]]; then

@@ -100,16 +100,19 @@ lab_map() { # MAP: what bpftool reads from the pinned map, as JSON; true also wi
 	bpftool -j map dump pinned "$LAB_PINS/$1"
 }
 
-# agent-server as a backend. Its control socket is $LAB_DIR/server-N-LABEL.ctl; waits until it listens.
-lab_server() { # N LABEL tcp:PORT|udp:PORT... (several versions may share a backend's namespace: other ports)
-	local name=server-$1-$2 n=$1 label=$2 listen=() port
+# agent-server as a backend. Its control socket is $LAB_DIR/server-N-LABEL.ctl; waits until it listens. Several versions may
+# share the namespace of a backend, on other ports.
+lab_server() { # N LABEL tcp:PORT|udp:PORT... [-- AGENT-SERVER-ARGUMENTS...]
+	local name=server-$1-$2 n=$1 label=$2 listen=()
 
 	shift 2
-	for port in "$@"; do
-		listen+=(--listen "$port")
+	while (($# > 0)) && [[ $1 != -- ]]; do
+		listen+=(--listen "$1")
+		shift
 	done
+	(($# == 0)) || shift
 	lab_spawn "$name" "backend$n" "$LAB_BUILD/tests/lab/agent-server" --label "$label" --backend "backend$n" \
-		--control "$LAB_DIR/$name.ctl" "${listen[@]}"
+		--control "$LAB_DIR/$name.ctl" "${listen[@]}" "$@"
 	lab_until 10 "$name to listen" lab_tell "$name" stats
 }
 

@@ -11,3 +11,11 @@ lab/agent-client_src  := tests/lab/agent-client.c tests/lab/client_session.c tes
 lab/agent-client_libs := -ljansson -lpthread
 lab/flood_src  := tests/lab/flood.c user/common/addr.c user/common/duration.c user/common/error.c user/common/text.c
 lab/flood_libs :=
+
+# Not a program, but the lab needs it.
+test-programs: $(BUILD)/tests/lab/pass.bpf.o
+$(BUILD)/tests/lab/pass.bpf.o: tests/lab/pass.bpf.c Makefile
+	$(say) CLANG $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(bpf_cflags) -c $< -o $@
+lab/agent-client_needs := $(BUILD)/tests/lab/pass.bpf.o

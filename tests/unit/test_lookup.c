@@ -17,7 +17,8 @@ static struct rainbow_lookup table[RAINBOW_LOOKUP_SLOTS];
 
 static struct rainbow_addr address(uint32_t i)
 {
-	struct rainbow_addr addr = {{[10] = 0xff, [11] = 0xff, [12] = 10, [13] = (uint8_t)(i >> 16), [14] = (uint8_t)(i >> 8), [15] = (uint8_t)i}};
+	struct rainbow_addr addr = {
+	    {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = (uint8_t)(i >> 16), [14] = (uint8_t)(i >> 8), [15] = (uint8_t)i}};
 
 	return addr;
 }
@@ -115,11 +116,38 @@ static void test_crowded_slot(void **state)
 	assert_int_equal(add(crowd[5], 55), -1);
 }
 
+/* As many backends as there may be, numbered the ways that people number them: none is out of reach. */
+static void test_all_that_may_be(void **state)
+{
+	uint32_t way, i;
+
+	(void)state;
+	for (way = 0; way < 4; way++) {
+		memset(table, 0, sizeof(table));
+		for (i = 0; i < RAINBOW_MAX_BACKENDS + RAINBOW_MAX_SERVICES; i++) {
+			struct rainbow_addr addr = address(way == 0 ? i : way == 1 ? 1 : way == 2 ? i % 256 : i << 8);
+			uint16_t port = (uint16_t)(way == 1 ? 10000 + i : way == 2 ? 8000 + i / 256 : 8080);
+			struct rainbow_lookup *slot;
+			bool found;
+
+			if (i % 2) /* the same in IPv6 */
+				memcpy(&addr, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0", 12);
+			slot = lookup_seek(table, &addr, port, 6, &found);
+			if (!slot)
+				fail_msg("way %u: no room for number %u", way, i);
+			assert_false(found);
+			lookup_put(slot, &addr, port, 6, RAINBOW_LOOKUP_BACKEND, i + 1);
+			assert_int_equal(sought(&addr, port, 6), i + 1);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random_order),
-		cmocka_unit_test(test_crowded_slot),
+	    cmocka_unit_test(test_random_order),
+	    cmocka_unit_test(test_crowded_slot),
+	    cmocka_unit_test(test_all_that_may_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

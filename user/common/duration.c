@@ -39,41 +39,50 @@ static int bad(const char *text, const char *why, const char *field, struct erro
 	return error_set(err, ERROR_BAD_INPUT, field, "'%s' is not a duration: %s", text, why);
 }
 
+/* One number with its unit at *at, which it advances; *next_unit: the largest unit that may still come. NULL, or what is wrong. */
+static const char *take_part(const char **at, size_t *next_unit, int64_t *ms)
+{
+	int64_t number = 0;
+	size_t unit;
+
+	if (**at < '0' || **at > '9')
+		return "write 30s, 15m, 2h or 7d";
+	for (; **at >= '0' && **at <= '9'; (*at)++) {
+		number = number * 10 + (**at - '0');
+		if (number > DURATION_MAX_MS)
+			return "at most 3650d";
+	}
+	if (**at == '.')
+		return "no fractions; write 1h30m for an hour and a half";
+	if (!**at)
+		return "a number needs a unit: ms, s, m, h or d";
+	unit = unit_find(*at);
+	if (unit == UNITS)
+		return "the units are ms, s, m, h and d";
+	if (unit < *next_unit)
+		return "units go from large to small, each once, like 1h30m";
+	if (number > DURATION_MAX_MS / units[unit].ms)
+		return "at most 3650d";
+	*ms = number * units[unit].ms;
+	*next_unit = unit + 1;
+	*at += letters(*at);
+	return NULL;
+}
+
 int duration_parse(const char *text, struct duration *out, const char *field, struct error *err)
 {
-	size_t next_unit = 0; /* units go from large to small, each at most once */
-	int64_t total = 0;
+	const char *at = text, *wrong;
+	size_t next_unit = 0;
+	int64_t part, total = 0;
 
 	if (*text == '-' || *text == '+')
 		return bad(text, "write it without a sign, like 30s, 15m, 2h or 7d", field, err);
-	if (*text < '0' || *text > '9')
-		return bad(text, "write 30s, 15m, 2h or 7d", field, err);
-	for (const char *at = text; *at;) {
-		int64_t number = 0;
-		size_t unit;
-
-		if (*at < '0' || *at > '9')
-			return bad(text, "write 30s, 15m, 2h or 7d", field, err);
-		for (; *at >= '0' && *at <= '9'; at++) {
-			number = number * 10 + (*at - '0');
-			if (number > DURATION_MAX_MS)
-				return bad(text, "at most 3650d", field, err);
-		}
-		if (*at == '.')
-			return bad(text, "no fractions; write 1h30m for an hour and a half", field, err);
-		if (!*at)
-			return bad(text, "a number needs a unit: ms, s, m, h or d", field, err);
-		unit = unit_find(at);
-		if (unit == UNITS)
-			return bad(text, "the units are ms, s, m, h and d", field, err);
-		if (unit < next_unit)
-			return bad(text, "units go from large to small, each once, like 1h30m", field, err);
-		if (number > DURATION_MAX_MS / units[unit].ms)
-			return bad(text, "at most 3650d", field, err);
-		total += number * units[unit].ms;
-		next_unit = unit + 1;
-		at += letters(at);
-	}
+	do {
+		wrong = take_part(&at, &next_unit, &part);
+		if (wrong)
+			return bad(text, wrong, field, err);
+		total += part;
+	} while (*at);
 	if (total > DURATION_MAX_MS)
 		return bad(text, "at most 3650d", field, err);
 	if (!total)

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+#include "common/duration.h"
 #include "common/error.h"
 #include "rainbowctl/client.h"
 #include "rainbowctl/command.h"
@@ -17,7 +19,8 @@
 #include "rainbowctl/wait.h"
 #include "rainbowctl/watch.h"
 
-#define DEFAULT_SOCKET "/run/rainbow/rainbow.sock"
+#define DEFAULT_SOCKET     "/run/rainbow/rainbow.sock"
+#define DETACH_PATIENCE_MS 10000
 
 static const struct renderer *renderer_of(const struct words *words)
 {
@@ -26,29 +29,33 @@ static const struct renderer *renderer_of(const struct words *words)
 	return output && !strcmp(output, json_renderer.name) ? &json_renderer : &table_renderer;
 }
 
+/* What rainbowd or the way to it had to say; its sentences name the object themselves. */
 static int report(const struct invocation *invocation, const struct error *err)
 {
-	const struct renderer *renderer = renderer_of(&invocation->words);
 	char place[64];
 
-	snprintf(place, sizeof(place), "rainbowctl%s%s", invocation->command ? " " : "",
-		 invocation->command ? invocation->command->name : "");
+	snprintf(place, sizeof(place), "rainbowctl %s", invocation->command->name);
 	fflush(stdout);
-	renderer->error(err, place);
+	renderer_of(&invocation->words)->error(err, place);
 	return err->code;
 }
 
-/* What was wrong with the command line itself is followed by how it should be. */
+/* What was wrong with the command line: where, and how it should be. */
 static int report_usage(const struct invocation *invocation, const struct error *err)
 {
-	int code = report(invocation, err);
+	const struct renderer *renderer = renderer_of(&invocation->words);
+	const struct command *command = invocation->command;
+	char place[160];
 
-	if (invocation->command && renderer_of(&invocation->words) == &table_renderer) {
+	snprintf(place, sizeof(place), "rainbowctl%s%s%s%s", command ? " " : "", command ? command->name : "",
+		 *err->field ? ": " : "", err->field);
+	renderer->error(err, place);
+	if (command && renderer == &table_renderer) {
 		fputs("usage: ", stderr);
-		usage_line(stderr, invocation->command);
+		usage_line(stderr, command);
 		fputc('\n', stderr);
 	}
-	return code;
+	return err->code;
 }
 
 static const char *socket_path(const struct words *words)
@@ -106,6 +113,30 @@ static int confirm(struct client *client, const struct words *words, struct erro
 	return error_set(err, ERROR_PRECONDITION, "", "not confirmed: nothing is changed");
 }
 
+/* rainbowd answers first and then removes itself: done is when nobody answers any more. */
+static int await_detached(struct client *client, json_t *reply, struct error *err)
+{
+	const struct timespec pause = {.tv_nsec = 20000000};
+	int64_t began = monotonic_ms();
+	struct request request;
+
+	request_begin(&request, "GET", "/v1/services");
+	while (monotonic_ms() - began < DETACH_PATIENCE_MS) {
+		json_t *answer = NULL;
+		struct error lost;
+		int rc = client_send(client, &request, &answer, &lost);
+
+		json_decref(answer);
+		if (rc == -ERROR_UNREACHABLE) {
+			json_object_set_new(reply, "took_ms", json_integer(monotonic_ms() - began));
+			return 0;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return error_set(err, ERROR_INTERNAL, "", "rainbowd still answers %d s after it was told to detach: see its log",
+			 DETACH_PATIENCE_MS / 1000);
+}
+
 static bool any_check_failed(const json_t *reply)
 {
 	const json_t *check;
@@ -146,6 +177,7 @@ static int run(const struct invocation *invocation, struct client *client, struc
 {
 	const struct words *words = &invocation->words;
 	const struct renderer *renderer = renderer_of(words);
+	bool is_detach = !strcmp(invocation->command->name, "detach");
 	json_t *reply = NULL;
 	struct screen screen;
 	int rc;
@@ -153,16 +185,21 @@ static int run(const struct invocation *invocation, struct client *client, struc
 	screen_init(&screen, stdout, words_has(words, OPTION_ASCII));
 	if (words_has(words, OPTION_WATCH))
 		return watch_run(client, &invocation->request, view_of(invocation), renderer, &screen, err);
-	rc = !strcmp(invocation->command->name, "detach") ? confirm(client, words, err) : 0;
+	rc = is_detach ? confirm(client, words, err) : 0;
 	if (!rc)
 		rc = client_send(client, &invocation->request, &reply, err);
+	if (!rc && is_detach && !words_has(words, OPTION_DRY_RUN))
+		rc = await_detached(client, reply, err);
 	if (rc)
-		return rc;
+		goto out;
 	renderer->draw(view_of(invocation), reply, &screen);
 	if (any_check_failed(reply))
 		rc = -ERROR_PRECONDITION;
+	else
+		rc = follow(client, invocation, renderer, &screen, err);
+out:
 	json_decref(reply);
-	return rc ? rc : follow(client, invocation, renderer, &screen, err);
+	return rc;
 }
 
 static int run_local(const struct invocation *invocation)

@@ -18,6 +18,7 @@ void progress_add(struct progress *progress, int64_t at_ms, int64_t live)
 	unsigned int last = (progress->count + PROGRESS_READINGS - 1) % PROGRESS_READINGS;
 
 	progress->live = live;
+	progress->at_ms = at_ms;
 	if (live > progress->most)
 		progress->most = live;
 	if (progress->count && at_ms - progress->readings[last].at_ms < APART_MS)
@@ -39,20 +40,16 @@ int progress_percent(const struct progress *progress)
 double progress_pace(const struct progress *progress)
 {
 	unsigned int kept = progress->count < PROGRESS_READINGS ? progress->count : PROGRESS_READINGS;
-	unsigned int last = progress->count - 1;
-	int64_t now, span = 0, ended = 0;
+	int64_t span = 0, ended = 0;
 
-	if (kept < 2)
-		return -1;
-	now = progress->readings[last % PROGRESS_READINGS].at_ms;
-	for (unsigned int i = progress->count - kept; i < last; i++) {
+	/* From the oldest reading in the window to the last. */
+	for (unsigned int i = progress->count - kept; i < progress->count; i++) {
 		unsigned int at = i % PROGRESS_READINGS;
 
-		if (now - progress->readings[at].at_ms > PROGRESS_WINDOW_MS)
-			continue;
-		span = now - progress->readings[at].at_ms;
-		ended = progress->readings[at].live - progress->readings[last % PROGRESS_READINGS].live;
-		break;
+		span = progress->at_ms - progress->readings[at].at_ms;
+		ended = progress->readings[at].live - progress->live;
+		if (span <= PROGRESS_WINDOW_MS)
+			break;
 	}
 	if (span < LEAST_MS)
 		return -1;

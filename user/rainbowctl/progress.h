@@ -10,8 +10,9 @@
 #define PROGRESS_WINDOW_MS 60000 /* the pace is that of the last minute */
 
 struct progress {
-	int64_t most; /* live sessions at the worst reading: what there is to do. -1: no reading yet */
-	int64_t live; /* at the last reading */
+	int64_t most;  /* live sessions at the worst reading: what there is to do. -1: no reading yet */
+	int64_t live;  /* at the last reading */
+	int64_t at_ms; /* of the last reading */
 	struct {
 		int64_t at_ms, live;
 	} readings[PROGRESS_READINGS]; /* a ring, about one second apart */

@@ -30,7 +30,7 @@ enum view {
 struct renderer {
 	const char *name;
 	void (*draw)(enum view view, const json_t *reply, const struct screen *screen);
-	/* One error, on stderr. place: what it is about, like "rainbowctl drain". */
+	/* One error, on stderr. place: what it is about, like "rainbowctl drain: --deadline". */
 	void (*error)(const struct error *err, const char *place);
 };
 

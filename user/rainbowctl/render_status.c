@@ -5,28 +5,14 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <rainbow/types.h>
 #include "common/duration.h"
+#include "rainbowctl/render_scene.h"
 #include "rainbowctl/render_table.h"
 #include "rainbowctl/screen.h"
 #include "rainbowctl/table.h"
 #include "rainbowctl/value.h"
 
 #define BAR_CELLS 50
-
-/* What is drawn of one service. */
-struct scene {
-	const struct screen *screen;
-	const json_t *service;
-	const json_t *versions;
-	size_t count;
-	unsigned int colours[RAINBOW_MAX_VERSIONS_PER_SERVICE];
-};
-
-static const json_t *sessions_of(const json_t *version, const char *key)
-{
-	return json_object_get(json_object_get(version, "sessions"), key);
-}
 
 static bool is_draining(const json_t *version)
 {
@@ -267,95 +253,6 @@ static void draw_service(const struct scene *scene)
 	draw_table_of_versions(scene);
 }
 
-static const char *health_of(const json_t *backend)
-{
-	const json_t *healthy = json_object_get(backend, "healthy");
-
-	return json_is_true(healthy) ? "yes" : json_is_false(healthy) ? "no" : "?";
-}
-
-static void draw_backends(const struct scene *scene)
-{
-	static const struct column columns[] = {
-	    {"BACKEND"}, {"VERSION"}, {"HEALTHY"}, {"LIVE", .right = true}, {"MAX", .right = true}, {"STATE", .optional = true},
-	    {NULL},
-	};
-	struct table *table = table_new(columns, scene->screen);
-	char buf[VALUE_SIZE];
-
-	for (size_t i = 0; i < scene->count; i++) {
-		const json_t *version = json_array_get(scene->versions, i), *backend;
-		size_t j;
-
-		json_array_foreach(json_object_get(version, "backends"), j, backend)
-		{
-			const json_t *max = json_object_get(backend, "max_sessions");
-
-			table_cell(table, STYLE_PLAIN, value_endpoint(backend, buf));
-			table_cell(table, STYLE_VERSION + scene->colours[i], member_text(version, "label"));
-			table_cell(table, STYLE_PLAIN, health_of(backend));
-			table_cell(table, STYLE_PLAIN, value_count(json_object_get(backend, "live"), buf));
-			table_cell(table, STYLE_PLAIN,
-				   json_is_integer(max) ? value_count(max, buf) : screen_none(scene->screen));
-			table_cell(table, STYLE_WARN, json_is_true(json_object_get(backend, "leaving")) ? "leaving" : "");
-		}
-	}
-	table_print(table, 2);
-	table_free(table);
-}
-
-static void draw_ends(const struct scene *scene)
-{
-	static const struct column columns[] = {
-	    {"ENDED BY"},
-	    {"FIN", .right = true},
-	    {"CLIENT RESET", .right = true},
-	    {"SERVER RESET", .right = true},
-	    {"IDLE", .right = true},
-	    {"FORCED", .right = true},
-	    {NULL},
-	};
-	static const char *const reasons[] = {"fin", "reset_client", "reset_server", "idle", "forced"};
-	struct table *table = table_new(columns, scene->screen);
-	char buf[VALUE_SIZE];
-
-	for (size_t i = 0; i < scene->count; i++) {
-		const json_t *version = json_array_get(scene->versions, i);
-
-		table_cell(table, STYLE_VERSION + scene->colours[i], member_text(version, "label"));
-		for (size_t j = 0; j < sizeof(reasons) / sizeof(reasons[0]); j++)
-			table_cell(table, STYLE_PLAIN,
-				   value_count(json_object_get(sessions_of(version, "ended"), reasons[j]), buf));
-	}
-	table_print(table, 2);
-	table_free(table);
-}
-
-/* The service's packet counters, by the names that the API gives them. */
-static void draw_packets(const struct scene *scene)
-{
-	static const struct column columns[] = {{"PACKETS"}, {"COUNT", .right = true}, {NULL}};
-	struct table *table = table_new(columns, scene->screen);
-	json_t *packets = json_object_get(scene->service, "packets"), *count;
-	const char *key;
-
-	json_object_foreach(packets, key, count)
-	{
-		char name[64], buf[VALUE_SIZE];
-
-		snprintf(name, sizeof(name), "%s", key);
-		for (char *c = strchr(name, '_'); c; c = strchr(c, '_'))
-			*c = ' ';
-		table_cell(table, STYLE_PLAIN, name);
-		table_cell(table, STYLE_PLAIN, value_count(count, buf));
-	}
-	if (json_object_size(packets)) {
-		fputc('\n', scene->screen->out);
-		table_print(table, 2);
-	}
-	table_free(table);
-}
-
 static void draw_hooks(const json_t *daemon, const struct screen *screen)
 {
 	const json_t *hook;
@@ -407,11 +304,7 @@ static void draw(const json_t *reply, const struct screen *screen, bool detail)
 		scene_init(&scene, service, screen);
 		draw_service(&scene);
 		if (detail && scene.count) {
-			fputc('\n', screen->out);
-			draw_backends(&scene);
-			fputc('\n', screen->out);
-			draw_ends(&scene);
-			draw_packets(&scene);
+			scene_draw_detail(&scene);
 		}
 		fputc('\n', screen->out);
 	}

@@ -20,7 +20,7 @@ static void draw(enum view view, const json_t *reply, const struct screen *scree
 
 static void error(const struct error *err, const char *place)
 {
-	fprintf(stderr, "%s: %s%s%s\n", place, err->field, *err->field ? ": " : "", err->message);
+	fprintf(stderr, "%s: %s\n", place, err->message);
 }
 
 const struct renderer table_renderer = {"table", draw, error};

@@ -229,6 +229,8 @@ static int look(struct wait *wait, struct client *client, const struct request *
 		return be_patient(wait, err);
 	if (rc)
 		return rc;
+	if (wait->lost_ms)
+		wait->line_ms = 0; /* it is back: say so by a line */
 	wait->lost_ms = 0;
 	rc = judge(wait, status, err);
 	json_decref(status);

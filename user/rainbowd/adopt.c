@@ -10,7 +10,7 @@
 #include "rainbowd/adopt.h"
 #include "rainbowd/pin_dir.h"
 
-#define META "rainbow_meta"
+#define META       "rainbow_meta"
 #define MAP_PREFIX "rainbow_"
 
 static int map_info(int fd, struct bpf_map_info *info)
@@ -131,13 +131,14 @@ static int look_without_meta(const struct pin_dir *dir, enum adopt_found *found,
 	if (rc)
 		return rc;
 	if (listing.foreign[0])
-		return error_set(err, ERROR_PRECONDITION, "pin-dir", "%s holds \"%s\", which is not rainbow's; use another --pin-dir",
-				 dir->path, listing.foreign);
-	if (listing.ours && holds_sessions(dir))
 		return error_set(err, ERROR_PRECONDITION, "pin-dir",
-				 "%s holds sessions (rainbow_pin) but no rainbow_meta to say what they are; they are left alone. To end "
-				 "them: rainbowd --detach --pin-dir %s",
-				 dir->path, dir->path);
+				 "%s holds \"%s\", which is not rainbow's; use another --pin-dir", dir->path, listing.foreign);
+	if (listing.ours && holds_sessions(dir))
+		return error_set(
+		    err, ERROR_PRECONDITION, "pin-dir",
+		    "%s holds sessions (rainbow_pin) but no rainbow_meta to say what they are; they are left alone. To end "
+		    "them: rainbowd --detach --pin-dir %s",
+		    dir->path, dir->path);
 	*found = listing.ours ? ADOPT_HALF : ADOPT_NOTHING;
 	return 0;
 }
@@ -152,13 +153,14 @@ int adopt_look(const struct pin_dir *dir, enum adopt_found *found, struct error 
 	rc = schema_access(dir, &schema, false);
 	if (rc)
 		return error_set(err, ERROR_PRECONDITION, "pin-dir",
-				 "%s/" META " can not be read as rainbow's (%s); it is left alone. Use another --pin-dir", dir->path,
-				 strerror(-rc));
+				 "%s/" META " can not be read as rainbow's (%s); it is left alone. Use another --pin-dir",
+				 dir->path, strerror(-rc));
 	if (schema && schema != RAINBOW_SCHEMA)
-		return error_set(err, ERROR_PRECONDITION, "pin-dir",
-				 "the maps in %s are of schema %u, this rainbowd knows %u; they are left alone. Run the rainbowd that made "
-				 "them, or another --pin-dir",
-				 dir->path, schema, RAINBOW_SCHEMA);
+		return error_set(
+		    err, ERROR_PRECONDITION, "pin-dir",
+		    "the maps in %s are of schema %u, this rainbowd knows %u; they are left alone. Run the rainbowd that made "
+		    "them, or another --pin-dir",
+		    dir->path, schema, RAINBOW_SCHEMA);
 	*found = schema ? ADOPT_WHOLE : ADOPT_HALF;
 	return 0;
 }
@@ -178,25 +180,27 @@ static int shape_check(const struct pin_dir *dir, const struct bpf_map *map, con
 		const char *what;
 		uint32_t have, know;
 	} facts[] = {
-		{"type", have->type, bpf_map__type(map)},
-		{"key size", have->key_size, bpf_map__key_size(map)},
-		{"value size", have->value_size, bpf_map__value_size(map)},
-		{"flags", have->map_flags, bpf_map__map_flags(map)},
-		{"size", have->max_entries, wanted ? have->max_entries : bpf_map__max_entries(map)},
+	    {"type", have->type, bpf_map__type(map)},
+	    {"key size", have->key_size, bpf_map__key_size(map)},
+	    {"value size", have->value_size, bpf_map__value_size(map)},
+	    {"flags", have->map_flags, bpf_map__map_flags(map)},
+	    {"size", have->max_entries, wanted ? have->max_entries : bpf_map__max_entries(map)},
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
 		if (facts[i].have != facts[i].know)
-			return error_set(err, ERROR_PRECONDITION, "pin-dir",
-					 "%s in %s has %s %u where this rainbowd knows %u; it is left alone. Run the rainbowd that made it, "
-					 "or another --pin-dir",
-					 bpf_map__name(map), dir->path, facts[i].what, facts[i].have, facts[i].know);
+			return error_set(
+			    err, ERROR_PRECONDITION, "pin-dir",
+			    "%s in %s has %s %u where this rainbowd knows %u; it is left alone. Run the rainbowd that made it, "
+			    "or another --pin-dir",
+			    bpf_map__name(map), dir->path, facts[i].what, facts[i].have, facts[i].know);
 	if (wanted && *wanted && *wanted != have->max_entries)
-		return error_set(err, ERROR_PRECONDITION, "max-sessions",
-				 "%s in %s has room for %u and can not be resized while it serves; start with %u (or without the option), "
-				 "or end it first: rainbowd --detach --pin-dir %s",
-				 bpf_map__name(map), dir->path, have->max_entries, have->max_entries, dir->path);
+		return error_set(
+		    err, ERROR_PRECONDITION, "max-sessions",
+		    "%s in %s has room for %u and can not be resized while it serves; start with %u (or without the option), "
+		    "or end it first: rainbowd --detach --pin-dir %s",
+		    bpf_map__name(map), dir->path, have->max_entries, have->max_entries, dir->path);
 	return 0;
 }
 
@@ -207,18 +211,19 @@ static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, uint32_t *w
 	int rc;
 
 	if (fd < 0)
-		return error_set(err, ERROR_PRECONDITION, "pin-dir",
-				 "%s in %s can not be opened (%s), yet the others are there; they are left alone. To end them: rainbowd "
-				 "--detach --pin-dir %s",
-				 bpf_map__name(map), dir->path, strerror(-fd), dir->path);
+		return error_set(
+		    err, ERROR_PRECONDITION, "pin-dir",
+		    "%s in %s can not be opened (%s), yet the others are there; they are left alone. To end them: rainbowd "
+		    "--detach --pin-dir %s",
+		    bpf_map__name(map), dir->path, strerror(-fd), dir->path);
 	rc = map_info(fd, &info);
 	if (rc)
 		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s: %s", bpf_map__name(map), dir->path, strerror(-rc));
 	if (!rc)
 		rc = shape_check(dir, map, &info, wanted, err);
 	if (!rc && bpf_map__reuse_fd(map, fd))
-		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s can not be taken over: %s", bpf_map__name(map), dir->path,
-			       strerror(errno));
+		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s can not be taken over: %s", bpf_map__name(map),
+			       dir->path, strerror(errno));
 	close(fd);
 	return rc;
 }
@@ -228,7 +233,8 @@ int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, uint32_t pi
 	struct bpf_map *map;
 	int rc = 0;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		if (bpf_map__is_internal(map))
 			continue;
 		rc = map_adopt(dir, map, wanted_entries(bpf_map__name(map), &pins, &nursery), err);
@@ -243,7 +249,8 @@ int adopt_pin(const struct pin_dir *dir, struct bpf_object *object, struct error
 	char path[PIN_PATH_SIZE];
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		if (bpf_map__is_internal(map))
 			continue;
 		if (bpf_obj_pin(bpf_map__fd(map), pin_dir_path(dir, bpf_map__name(map), path)))
@@ -266,6 +273,7 @@ int adopt_clear(const struct pin_dir *dir, struct error *err)
 	schema_access(dir, &half, true); /* not there: half made, or somebody removed it */
 	rc = pin_dir_each(dir, map_unpin, (void *)dir, err);
 	if (!rc && pin_dir_unlink(dir, META))
-		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s/" META " can not be removed: %s", dir->path, strerror(errno));
+		rc =
+		    error_set(err, ERROR_INTERNAL, "pin-dir", "%s/" META " can not be removed: %s", dir->path, strerror(errno));
 	return rc;
 }

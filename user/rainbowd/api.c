@@ -19,9 +19,9 @@
 #include "peer.h"
 #include "routes.h"
 
-#define BODY_LIMIT (1 << 20)
+#define BODY_LIMIT   (1 << 20)
 #define HEADER_LIMIT 8192
-#define BACKLOG 128
+#define BACKLOG      128
 
 struct api {
 	struct daemon *daemon;
@@ -80,8 +80,8 @@ static void send_json(struct evhttp_request *http, int status, json_t *reply)
 static void send_error(struct evhttp_request *http, int status, const struct error *err)
 {
 	json_t *field = err->field[0] ? json_string(err->field) : json_null();
-	json_t *reply = json_pack("{s:{s:s, s:s, s:o}}", "error", "code", error_code_name(err->code), "message", err->message, "field",
-				  field ? field : json_null());
+	json_t *reply = json_pack("{s:{s:s, s:s, s:o}}", "error", "code", error_code_name(err->code), "message", err->message,
+				  "field", field ? field : json_null());
 
 	send_json(http, status, reply);
 	json_decref(reply);
@@ -113,8 +113,8 @@ const char *request_query(const struct request *request, const char *name)
 	return evhttp_find_header(&request->query, name);
 }
 
-int request_query_number(const struct request *request, const char *name, uint64_t min, uint64_t max, uint64_t fallback, uint64_t *out,
-			 struct error *err)
+int request_query_number(const struct request *request, const char *name, uint64_t min, uint64_t max, uint64_t fallback,
+			 uint64_t *out, struct error *err)
 {
 	const char *text = request_query(request, name);
 
@@ -158,8 +158,8 @@ static int read_query(struct request *request, const struct route *route, const 
 	if (text && evhttp_parse_query_str(text, &request->query))
 		return error_set(err, ERROR_BAD_INPUT, "query", "the part behind ? can not be read");
 	TAILQ_FOREACH(pair, &request->query, next)
-		if (!route_takes(route, pair->key))
-			return error_set(err, ERROR_BAD_INPUT, pair->key, "%s takes no parameter %.60s", route->pattern, pair->key);
+	if (!route_takes(route, pair->key))
+		return error_set(err, ERROR_BAD_INPUT, pair->key, "%s takes no parameter %.60s", route->pattern, pair->key);
 	dry_run = request_query(request, "dry_run");
 	if (dry_run && strcmp(dry_run, "true") != 0 && strcmp(dry_run, "false") != 0)
 		return error_set(err, ERROR_BAD_INPUT, "dry_run", "dry_run must be true or false");
@@ -179,7 +179,8 @@ static int read_body(struct request *request, struct evhttp_request *http, struc
 	}
 	request->body = json_loadb((const char *)evbuffer_pullup(buffer, -1), length, JSON_REJECT_DUPLICATES, &where);
 	if (!request->body)
-		return error_set(err, ERROR_BAD_INPUT, "body", "the body is no JSON: %s, line %d, column %d", where.text, where.line, where.column);
+		return error_set(err, ERROR_BAD_INPUT, "body", "the body is no JSON: %s, line %d, column %d", where.text,
+				 where.line, where.column);
 	if (!json_is_object(request->body))
 		return error_set(err, ERROR_BAD_INPUT, "body", "the body must be a JSON object: {...}");
 	return 0;
@@ -197,7 +198,8 @@ static int read_request(struct request *request, const struct route **route, str
 
 static int status_of(const struct error *err)
 {
-	return err->code == ERROR_BAD_INPUT && strcmp(err->field, "method") == 0 ? HTTP_BADMETHOD : error_http_status(err->code);
+	return err->code == ERROR_BAD_INPUT && strcmp(err->field, "method") == 0 ? HTTP_BADMETHOD
+										 : error_http_status(err->code);
 }
 
 static bool refuse_stranger(struct evhttp_request *http)
@@ -269,7 +271,8 @@ static int make_parent(const char *path, struct error *err)
 		return 0;
 	*slash = '\0';
 	if (mkdir(parent, 0755) && errno != EEXIST)
-		return error_set(err, ERROR_BAD_INPUT, "socket", "can not make the directory %s of the socket: %s", parent, strerror(errno));
+		return error_set(err, ERROR_BAD_INPUT, "socket", "can not make the directory %s of the socket: %s", parent,
+				 strerror(errno));
 	return 0;
 }
 
@@ -292,9 +295,11 @@ static int clear_place(const struct sockaddr_un *address, struct error *err)
 	if (lstat(address->sun_path, &info))
 		return 0;
 	if (!S_ISSOCK(info.st_mode))
-		return error_set(err, ERROR_CONFLICT, "socket", "%s is there and is no socket; name another with --socket", address->sun_path);
+		return error_set(err, ERROR_CONFLICT, "socket", "%s is there and is no socket; name another with --socket",
+				 address->sun_path);
 	if (is_answered(address))
-		return error_set(err, ERROR_CONFLICT, "socket", "another rainbowd answers on %s; stop it first, or name another with --socket",
+		return error_set(err, ERROR_CONFLICT, "socket",
+				 "another rainbowd answers on %s; stop it first, or name another with --socket",
 				 address->sun_path);
 	unlink(address->sun_path);
 	return 0;
@@ -309,7 +314,8 @@ static int bind_socket(int fd, const struct sockaddr_un *address, struct error *
 
 	umask(before);
 	if (rc || listen(fd, BACKLOG))
-		return error_set(err, ERROR_BAD_INPUT, "socket", "can not listen on %s: %s", address->sun_path, strerror(errno));
+		return error_set(err, ERROR_BAD_INPUT, "socket", "can not listen on %s: %s", address->sun_path,
+				 strerror(errno));
 	if (peer_group(&group) && chown(address->sun_path, 0, group) == 0)
 		chmod(address->sun_path, 0660);
 	return 0;
@@ -321,7 +327,8 @@ static int listen_on(const char *path, int *out, struct error *err)
 	int fd, rc;
 
 	if (!text_copy(address.sun_path, sizeof(address.sun_path), path))
-		return error_set(err, ERROR_BAD_INPUT, "socket", "the socket's path is longer than %zu characters", sizeof(address.sun_path) - 1);
+		return error_set(err, ERROR_BAD_INPUT, "socket", "the socket's path is longer than %zu characters",
+				 sizeof(address.sun_path) - 1);
 	rc = make_parent(path, err);
 	rc = rc ? rc : clear_place(&address, err);
 	if (rc)
@@ -355,8 +362,8 @@ int api_new(struct api **out, struct daemon *daemon, struct error *err)
 	evhttp_set_max_headers_size(api->http, HEADER_LIMIT);
 	/* Above our own limit, so that it is us who answer, in JSON; libevent refuses what is larger still. */
 	evhttp_set_max_body_size(api->http, 2 * BODY_LIMIT);
-	evhttp_set_allowed_methods(api->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH |
-						      EVHTTP_REQ_OPTIONS | EVHTTP_REQ_HEAD);
+	evhttp_set_allowed_methods(api->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+						  EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_HEAD);
 	evhttp_set_timeout(api->http, 60);
 	evhttp_set_gencb(api->http, on_request, api);
 	if (!evhttp_accept_socket_with_handle(api->http, fd))

@@ -18,8 +18,8 @@ static bool backend_is_same(const struct backend *a, const struct backend *b)
 }
 
 /* 1. Backends that are new or changed, each before anything names it. */
-static int open_backends(struct datapath *dp, const struct service *service, const struct version *was, const struct version *version,
-			 bool *changed, struct error *err)
+static int open_backends(struct datapath *dp, const struct service *service, const struct version *was,
+			 const struct version *version, bool *changed, struct error *err)
 {
 	size_t i;
 	int rc;
@@ -34,7 +34,8 @@ static int open_backends(struct datapath *dp, const struct service *service, con
 		entry_write_backend(dp, service, version, backend);
 		if (old)
 			continue;
-		rc = datapath_lookup_add(dp, &backend->at.addr, backend->at.port, service->protocol, RAINBOW_LOOKUP_BACKEND, backend->id, err);
+		rc = datapath_lookup_add(dp, &backend->at.addr, backend->at.port, service->protocol, RAINBOW_LOOKUP_BACKEND,
+					 backend->id, err);
 		if (rc)
 			return rc;
 	}
@@ -100,7 +101,8 @@ static int open_service(struct datapath *dp, const struct service *before, const
 	if (before)
 		return 0;
 	entry_use_service(dp, after->id);
-	return datapath_lookup_add(dp, &after->at.addr, after->at.port, after->protocol, RAINBOW_LOOKUP_SERVICE, after->id, err);
+	return datapath_lookup_add(dp, &after->at.addr, after->at.port, after->protocol, RAINBOW_LOOKUP_SERVICE, after->id,
+				   err);
 }
 
 static void close_steers(struct datapath *dp, const struct service *before, const struct service *after)
@@ -196,7 +198,8 @@ static int check_empty(struct datapath *dp, const struct service *before, const 
 		uint64_t live = __atomic_load_n(&datapath_version(dp, was->id)->live, __ATOMIC_ACQUIRE);
 
 		if (live && (!now || (now->state == RAINBOW_VERSION_DRAINED && was->state != RAINBOW_VERSION_DRAINED)))
-			return error_set(err, ERROR_PRECONDITION, "version", "version %s has %" PRIu64 " live session%s; drain it first: rainbowctl drain %s %s",
+			return error_set(err, ERROR_PRECONDITION, "version",
+					 "version %s has %" PRIu64 " live session%s; drain it first: rainbowctl drain %s %s",
 					 was->label, live, live == 1 ? "" : "s", before->name, was->label);
 	}
 	return 0;
@@ -211,7 +214,8 @@ static bool closes_something(const struct service *before, const struct service 
 	if (!after || before->steer_count || before->version_count != after->version_count)
 		return true;
 	for (i = 0; i < after->version_count; i++)
-		if (before->versions[i].backend_count != after->versions[i].backend_count || !drain_is_same(&before->versions[i], &after->versions[i]))
+		if (before->versions[i].backend_count != after->versions[i].backend_count ||
+		    !drain_is_same(&before->versions[i], &after->versions[i]))
 			return true;
 	return false;
 }
@@ -244,7 +248,8 @@ int apply_service(struct datapath *dp, const struct service *before, const struc
 
 	rc = rc ? rc : check_empty(dp, before, after, err);
 	if (rc && apply_steps(dp, after, before, &undo))
-		log_error("apply", "could not restore service %s: %s; SIGHUP tries again", before ? before->name : after->name, undo.message);
+		log_error("apply", "could not restore service %s: %s; SIGHUP tries again", before ? before->name : after->name,
+			  undo.message);
 	return rc;
 }
 
@@ -262,7 +267,7 @@ static void hold_service(struct ids *ids, const struct service *service)
 	}
 }
 
-/* What the maps know and the model does not. Sessions there go on; new ones can not come, as no lookup, wheel or steer leads there. */
+/* What the maps know and the model does not: what a command left that was killed before it was committed. */
 static void retire_strangers(struct datapath *dp, struct ids *ids, int64_t now_ms)
 {
 	uint32_t id;
@@ -270,20 +275,30 @@ static void retire_strangers(struct datapath *dp, struct ids *ids, int64_t now_m
 	for (id = 1; id <= RAINBOW_MAX_SERVICES; id++)
 		if (datapath_service(dp, id)->in_use && !ids->taken[ID_SERVICE][id])
 			ids_retire(ids, ID_SERVICE, id, now_ms);
+	for (id = 1; id <= RAINBOW_MAX_VERSIONS; id++)
+		if (datapath_version(dp, id)->service && !ids->taken[ID_VERSION][id])
+			ids_retire(ids, ID_VERSION, id, now_ms);
+	for (id = 1; id <= RAINBOW_MAX_BACKENDS; id++)
+		if (datapath_backend(dp, id)->state != RAINBOW_BACKEND_NONE && !ids->taken[ID_BACKEND][id])
+			ids_retire(ids, ID_BACKEND, id, now_ms);
+}
+
+/* Live sessions there go on; new ones can not come, as no lookup, wheel or steer leads there any more. */
+static void close_retired(struct datapath *dp, const struct ids *ids)
+{
+	uint32_t id;
+
 	for (id = 1; id <= RAINBOW_MAX_VERSIONS; id++) {
-		if (!datapath_version(dp, id)->service || ids->taken[ID_VERSION][id])
+		if (!ids_is_retired(ids, ID_VERSION, id))
 			continue;
 		datapath_version(dp, id)->weight_permille = 0;
-		entry_set_state(dp, id, RAINBOW_VERSION_DRAINING);
+		if (datapath_version(dp, id)->state == RAINBOW_VERSION_ACTIVE)
+			entry_set_state(dp, id, RAINBOW_VERSION_DRAINING);
 		entry_write_members(dp, id, NULL);
-		ids_retire(ids, ID_VERSION, id, now_ms);
 	}
-	for (id = 1; id <= RAINBOW_MAX_BACKENDS; id++) {
-		if (datapath_backend(dp, id)->state == RAINBOW_BACKEND_NONE || ids->taken[ID_BACKEND][id])
-			continue;
-		entry_leave_backend(dp, id);
-		ids_retire(ids, ID_BACKEND, id, now_ms);
-	}
+	for (id = 1; id <= RAINBOW_MAX_BACKENDS; id++)
+		if (ids_is_retired(ids, ID_BACKEND, id))
+			entry_leave_backend(dp, id);
 }
 
 struct lookup_walk {
@@ -311,21 +326,39 @@ static void remove_stale_lookups(struct datapath *dp, const struct ids *ids)
 	datapath_lookup_each(dp, remove_stale_lookup, &walk);
 }
 
+struct steer_walk {
+	struct datapath *dp;
+	const struct model *model;
+};
+
+static void remove_stale_steer(uint32_t service, const struct cidr *range, void *arg)
+{
+	struct steer_walk *walk = arg;
+	size_t i;
+
+	for (i = 0; i < walk->model->count; i++)
+		if (walk->model->services[i]->id == service && service_find_steer(walk->model->services[i], range))
+			return;
+	datapath_steer_remove(walk->dp, service, range);
+}
+
 int apply_reconcile(struct datapath *dp, const struct model *model, struct ids *ids, int64_t now_ms, struct error *err)
 {
+	struct steer_walk steers = {dp, model};
 	size_t i;
 	int rc;
 
 	for (i = 0; i < model->count; i++)
 		hold_service(ids, model->services[i]);
-	datapath_steer_clear(dp);
-	for (i = 0; i < model->count; i++) {
-		rc = apply_steps(dp, NULL, model->services[i], err);
-		if (rc)
-			return rc;
-	}
 	retire_strangers(dp, ids, now_ms);
 	remove_stale_lookups(dp, ids);
+	rc = datapath_steer_each(dp, remove_stale_steer, &steers, err);
+	for (i = 0; !rc && i < model->count; i++)
+		rc = apply_steps(dp, NULL, model->services[i], err);
+	rc = rc ? rc : datapath_barrier(dp, err);
+	if (rc)
+		return rc;
+	close_retired(dp, ids);
 	return datapath_barrier(dp, err);
 }
 
@@ -340,8 +373,8 @@ static void clear_entry(struct datapath *dp, enum id_kind kind, uint32_t id)
 }
 
 /* A version that has a live session is never ripe, whatever the walk met. */
-static unsigned int mark_ripe(struct datapath *dp, struct ids *ids, const struct ids_seen *seen, int64_t walk_ms, int64_t nursery_ms,
-			      struct ids_seen *ripe)
+static unsigned int mark_ripe(struct datapath *dp, struct ids *ids, const struct ids_seen *seen, int64_t walk_ms,
+			      int64_t nursery_ms, struct ids_seen *ripe)
 {
 	unsigned int count = 0;
 	uint32_t kind, id;
@@ -358,7 +391,8 @@ static unsigned int mark_ripe(struct datapath *dp, struct ids *ids, const struct
 }
 
 /* The lookups go before the entries they lead to. */
-unsigned int apply_release(struct datapath *dp, struct ids *ids, const struct ids_seen *seen, int64_t walk_ms, int64_t nursery_ms)
+unsigned int apply_release(struct datapath *dp, struct ids *ids, const struct ids_seen *seen, int64_t walk_ms,
+			   int64_t nursery_ms)
 {
 	struct ids_seen ripe = {0};
 	unsigned int count = mark_ripe(dp, ids, seen, walk_ms, nursery_ms, &ripe);

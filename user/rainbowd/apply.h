@@ -27,6 +27,7 @@ int apply_service(struct datapath *dp, const struct service *before, const struc
 int apply_reconcile(struct datapath *dp, const struct model *model, struct ids *ids, int64_t now_ms, struct error *err);
 
 /* Clears the entries of retired ids that are ripe, and frees the ids. Returns how many. */
-unsigned int apply_release(struct datapath *dp, struct ids *ids, const struct ids_seen *seen, int64_t walk_ms, int64_t nursery_ms);
+unsigned int apply_release(struct datapath *dp, struct ids *ids, const struct ids_seen *seen, int64_t walk_ms,
+			   int64_t nursery_ms);
 
 #endif

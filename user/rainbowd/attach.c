@@ -14,10 +14,10 @@
 
 /* enum bpf_attach_type since Linux 6.6; not in Debian 12's headers. */
 #define ATTACH_TYPE_TCX_INGRESS 46
-#define ATTACH_TYPE_TCX_EGRESS 47
+#define ATTACH_TYPE_TCX_EGRESS  47
 
 #define LINK_NAME_SIZE 32
-#define PROGRAMS_MAX 64 /* on one tcx hook; the kernel's own limit */
+#define PROGRAMS_MAX   64 /* on one tcx hook; the kernel's own limit */
 
 static bool without_tcx;
 
@@ -245,16 +245,18 @@ static int xdp_refused(const struct attach_place *place, enum rainbow_hook_kind 
 
 	xdp_foreign(place, foreign, sizeof(foreign));
 	if (foreign[0])
-		return error_set(err, ERROR_CONFLICT, "interface",
-				 "%s carries another XDP program already (%s); remove it (ip link set dev %s xdp off), or say --interface "
-				 "%s:tc",
-				 place->interface, foreign, place->interface, place->interface);
+		return error_set(
+		    err, ERROR_CONFLICT, "interface",
+		    "%s carries another XDP program already (%s); remove it (ip link set dev %s xdp off), or say --interface "
+		    "%s:tc",
+		    place->interface, foreign, place->interface, place->interface);
 	if (kind == RAINBOW_HOOK_XDP)
-		return error_set(err, ERROR_PRECONDITION, "interface",
-				 "native XDP on %s is refused by its driver (%s): %s%s; say --interface %s:xdp-generic or %s:tc",
-				 place->interface, place->driver[0] ? place->driver : "unnamed", strerror(why),
-				 why == ERANGE || why == EINVAL ? " (often: an MTU above about 3500)" : "", place->interface,
-				 place->interface);
+		return error_set(
+		    err, ERROR_PRECONDITION, "interface",
+		    "native XDP on %s is refused by its driver (%s): %s%s; say --interface %s:xdp-generic or %s:tc",
+		    place->interface, place->driver[0] ? place->driver : "unnamed", strerror(why),
+		    why == ERANGE || why == EINVAL ? " (often: an MTU above about 3500)" : "", place->interface,
+		    place->interface);
 	return error_set(err, ERROR_PRECONDITION, "interface", "generic XDP on %s is refused: %s; say --interface %s:tc",
 			 place->interface, strerror(why), place->interface);
 }

@@ -11,8 +11,8 @@
 #include "rainbowd/attach_clsact.h"
 #include "rainbowd/datapath_private.h"
 
-#define FILTER_HANDLE 1
-#define FILTER_PRIORITY 7 /* before what is added without one (49152 and down), behind what an operator puts first */
+#define FILTER_HANDLE    1
+#define FILTER_PRIORITY  7 /* before what is added without one (49152 and down), behind what an operator puts first */
 #define PROGRAM_MAPS_MAX 64
 
 static struct bpf_tc_hook hook_at(const struct attach_place *place, enum attach_side side)
@@ -88,15 +88,17 @@ int clsact_attach(const struct attach_place *place, enum attach_side side, int p
 		return rc;
 	there = program_at(place, side);
 	if (there && !program_uses(there, place->lookup_id))
-		return error_set(err, ERROR_CONFLICT, "interface",
-				 "TC %s of %s has a filter of another (program id %u) where rainbow's goes; remove it: tc filter del dev %s "
-				 "%s pref %d",
-				 name, place->interface, there, place->interface, name, FILTER_PRIORITY);
+		return error_set(
+		    err, ERROR_CONFLICT, "interface",
+		    "TC %s of %s has a filter of another (program id %u) where rainbow's goes; remove it: tc filter del dev %s "
+		    "%s pref %d",
+		    name, place->interface, there, place->interface, name, FILTER_PRIORITY);
 	rc = bpf_tc_attach(&hook, &filter);
 	if (rc)
-		return error_set(err, ERROR_PRECONDITION, "interface",
-				 "TC %s of %s refuses the filter: %s; an \"ingress\" qdisc in place of clsact would (tc qdisc show dev %s)",
-				 name, place->interface, strerror(-rc), place->interface);
+		return error_set(
+		    err, ERROR_PRECONDITION, "interface",
+		    "TC %s of %s refuses the filter: %s; an \"ingress\" qdisc in place of clsact would (tc qdisc show dev %s)",
+		    name, place->interface, strerror(-rc), place->interface);
 	return 0;
 }
 

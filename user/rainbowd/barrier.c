@@ -117,9 +117,10 @@ int datapath_barrier(struct datapath *dp, struct error *err)
 	if (rc)
 		rc = barrier_by_rcu();
 	if (rc)
-		return error_set(err, ERROR_INTERNAL, NULL,
-				 "no way to wait for the programs that run: not every CPU can be visited, and membarrier(2) says %s; take "
-				 "rainbowd out of its cpuset",
-				 strerror(-rc));
+		return error_set(
+		    err, ERROR_INTERNAL, NULL,
+		    "no way to wait for the programs that run: not every CPU can be visited, and membarrier(2) says %s; take "
+		    "rainbowd out of its cpuset",
+		    strerror(-rc));
 	return 0;
 }

@@ -20,12 +20,14 @@ int body_check_keys(const json_t *object, const char *const *keys, struct error 
 	const char *key, *nearest;
 	json_t *value;
 
-	json_object_foreach((json_t *)object, key, value) {
+	json_object_foreach((json_t *)object, key, value)
+	{
 		if (is_listed(keys, key))
 			continue;
 		nearest = text_nearest(key, keys);
 		if (nearest)
-			return error_set(err, ERROR_BAD_INPUT, key, "unknown key \"%.60s\" in the request; did you mean \"%s\"?", key, nearest);
+			return error_set(err, ERROR_BAD_INPUT, key,
+					 "unknown key \"%.60s\" in the request; did you mean \"%s\"?", key, nearest);
 		return error_set(err, ERROR_BAD_INPUT, key, "unknown key \"%.60s\" in the request", key);
 	}
 	return 0;
@@ -68,7 +70,8 @@ int body_number(const json_t *object, const char *key, uint32_t min, uint32_t ma
 
 	if (!value)
 		return 0;
-	if (!json_is_integer(value) || json_integer_value(value) < (json_int_t)min || json_integer_value(value) > (json_int_t)max)
+	if (!json_is_integer(value) || json_integer_value(value) < (json_int_t)min ||
+	    json_integer_value(value) > (json_int_t)max)
 		return error_set(err, ERROR_BAD_INPUT, key, "\"%s\" must be a whole number from %u to %u", key, min, max);
 	*out = (uint32_t)json_integer_value(value);
 	return 0;
@@ -79,7 +82,8 @@ int body_percent(const json_t *value, const char *field, uint32_t *permille, str
 	double tenths = json_number_value(value) * 10;
 
 	if (!json_is_number(value))
-		return error_set(err, ERROR_BAD_INPUT, "weights", "the weight of %.40s must be a number of percent, or null for the rest", field);
+		return error_set(err, ERROR_BAD_INPUT, "weights",
+				 "the weight of %.40s must be a number of percent, or null for the rest", field);
 	if (!(tenths >= 0 && tenths <= 1000))
 		return error_set(err, ERROR_BAD_INPUT, "weights", "the weight of %.40s must be from 0 to 100", field);
 	if (fabs(tenths - round(tenths)) > 1e-6)
@@ -122,8 +126,8 @@ static json_t *text_or_null(const char *text)
 
 json_t *json_tuple(const struct tuple *tuple)
 {
-	return json_pack("{s:o, s:o, s:o, s:o}", "code", text_or_null(tuple->code), "model", text_or_null(tuple->model), "prompts",
-			 text_or_null(tuple->prompts), "tools", text_or_null(tuple->tools));
+	return json_pack("{s:o, s:o, s:o, s:o}", "code", text_or_null(tuple->code), "model", text_or_null(tuple->model),
+			 "prompts", text_or_null(tuple->prompts), "tools", text_or_null(tuple->tools));
 }
 
 json_t *reply_done(const struct request *request, const struct service *service, const char *format, ...)
@@ -135,5 +139,6 @@ json_t *reply_done(const struct request *request, const struct service *service,
 	va_start(args, format);
 	vsnprintf(done, sizeof(done), format, args);
 	va_end(args);
-	return json_pack("{s:s, s:f, s:o, s:b}", "done", done, "took_ms", 0.0, "generation", generation, "dry_run", (int)request->dry_run);
+	return json_pack("{s:s, s:f, s:o, s:b}", "done", done, "took_ms", 0.0, "generation", generation, "dry_run",
+			 (int)request->dry_run);
 }

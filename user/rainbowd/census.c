@@ -7,12 +7,12 @@
 #include "drift.h"
 #include "worker.h"
 
-#define VERSIONS (RAINBOW_MAX_VERSIONS + 1)
-#define SWEEP_EVERY_MS 1000
+#define VERSIONS         (RAINBOW_MAX_VERSIONS + 1)
+#define SWEEP_EVERY_MS   1000
 #define SWEEP_SOONEST_MS 50
-#define SWEEP_SHARE 20 /* a sweep takes at most one part in so many of the time */
-#define PULSES 13      /* samples of ended sessions ... */
-#define PULSE_MS 5000  /* ... so far apart: a minute */
+#define SWEEP_SHARE      20   /* a sweep takes at most one part in so many of the time */
+#define PULSES           13   /* samples of ended sessions ... */
+#define PULSE_MS         5000 /* ... so far apart: a minute */
 
 struct pulse {
 	int64_t at_ms;
@@ -50,7 +50,8 @@ struct sweep_job {
 
 uint64_t census_count_ended(const struct rainbow_version *version)
 {
-	return version->ended_fin + version->ended_reset_client + version->ended_reset_server + version->ended_idle + version->ended_forced;
+	return version->ended_fin + version->ended_reset_client + version->ended_reset_server + version->ended_idle +
+	       version->ended_forced;
 }
 
 /* Read in the order that makes a session seen twice rather than never: see count_end of the kernel side. */

@@ -59,7 +59,8 @@ static int give_id(struct ids *ids, enum id_kind kind, uint32_t *id, struct erro
 	*id = ids_take(ids, kind);
 	if (*id)
 		return 0;
-	return error_set(err, ERROR_PRECONDITION, NULL, "all ids are in use, or wait for the last packets of something removed; try again in two minutes");
+	return error_set(err, ERROR_PRECONDITION, NULL,
+			 "all ids are in use, or wait for the last packets of something removed; try again in two minutes");
 }
 
 static int give_ids(struct ids *ids, struct service *service, struct error *err)
@@ -85,7 +86,8 @@ static void turn_wheel(struct service *service)
 
 	for (i = 0; i < service->version_count; i++)
 		if (service->versions[i].weight)
-			shares[count++] = (struct wheel_share){(uint16_t)service->versions[i].id, (uint16_t)service->versions[i].weight};
+			shares[count++] =
+			    (struct wheel_share){(uint16_t)service->versions[i].id, (uint16_t)service->versions[i].weight};
 	memcpy(before, service->wheel, sizeof(before));
 	if (service->selection == RAINBOW_SELECTION_EXACT)
 		wheel_fill_exact(shares, count, service->wheel);

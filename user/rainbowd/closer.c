@@ -15,11 +15,11 @@
 #include "roll.h"
 #include "worker.h"
 
-#define TICK_MS 5 /* at least between two slices */
-#define REST_MS 500 /* at most */
-#define SLICE_MS 4 /* the API is answered in between */
+#define TICK_MS  5    /* at least between two slices */
+#define REST_MS  500  /* at most */
+#define SLICE_MS 4    /* the API is answered in between */
 #define RETRY_MS 5000 /* after a walk that failed */
-#define ASKS 3     /* then the reset is sent from here */
+#define ASKS     3    /* then the reset is sent from here */
 
 struct closing {
 	struct work work;
@@ -31,7 +31,7 @@ struct closing {
 	bool finished;
 	struct roll roll;
 	struct pace pace;
-	size_t place; /* in the roll */
+	size_t place;   /* in the roll */
 	int64_t due_ms; /* of roll.entries[place]; after a failure: when to give up, so that the keeper orders again */
 	uint64_t closed;
 	int rc;
@@ -138,7 +138,8 @@ static void walk_done(struct work *work)
 
 	job->walking = false;
 	if (job->work.cancelled && !job->rc)
-		job->rc = error_set(&job->err, ERROR_INTERNAL, NULL, "rainbowd stops; the order is kept and carried out at its next start");
+		job->rc = error_set(&job->err, ERROR_INTERNAL, NULL,
+				    "rainbowd stops; the order is kept and carried out at its next start");
 	tell_found(job);
 	if (job->abandoned) {
 		job_free(job);
@@ -316,12 +317,12 @@ void closer_start(struct closer *closer, const struct closer_order *order)
 	job->order = *order;
 	job->walking = true;
 	job->roll.filter = (struct roll_filter){
-		.service = order->service,
-		.version = order->version,
-		.limit_opened = order->cutoff.unix_ms != 0,
-		.opened_until = monotonic_seconds_of(order->cutoff),
-		.live_only = true,
-		.flows = true,
+	    .service = order->service,
+	    .version = order->version,
+	    .limit_opened = order->cutoff.unix_ms != 0,
+	    .opened_until = monotonic_seconds_of(order->cutoff),
+	    .live_only = true,
+	    .flows = true,
 	};
 	job->next = closer->jobs;
 	closer->jobs = job;

@@ -75,10 +75,14 @@ static int default_target(const struct service *service, struct version **target
 			best = version;
 	}
 	if (!best)
-		return error_set(err, ERROR_PRECONDITION, "to", "the weights of %s never changed, so there is nothing to go back to; say where: rainbowctl rollback %s --to LABEL",
+		return error_set(err, ERROR_PRECONDITION, "to",
+				 "the weights of %s never changed, so there is nothing to go back to; say where: rainbowctl "
+				 "rollback %s --to LABEL",
 				 service->name, service->name);
 	if (best->weight == 1000)
-		return error_set(err, ERROR_PRECONDITION, "to", "version %s, which had the largest share before the last change, takes all new sessions already; say where: rainbowctl rollback %s --to LABEL",
+		return error_set(err, ERROR_PRECONDITION, "to",
+				 "version %s, which had the largest share before the last change, takes all new sessions "
+				 "already; say where: rainbowctl rollback %s --to LABEL",
 				 best->label, service->name);
 	*target = best;
 	return 0;
@@ -102,7 +106,8 @@ int command_rollback(struct service *service, const char *to, enum rollback_sess
 	if (rc)
 		return rc;
 	if (!version_active_backends(*target))
-		return error_set(err, ERROR_PRECONDITION, "to", "version %s has no backend; add one first: rainbowctl backend add %s %s ADDR:PORT",
+		return error_set(err, ERROR_PRECONDITION, "to",
+				 "version %s has no backend; add one first: rainbowctl backend add %s %s ADDR:PORT",
 				 (*target)->label, service->name, (*target)->label);
 	if ((*target)->weight != 1000)
 		weights_remember(service, counts);

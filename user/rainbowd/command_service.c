@@ -45,14 +45,16 @@ static int check_address(const struct model *model, const struct service *servic
 
 	endpoint_format(&service->at.addr, service->at.port, text);
 	if (unusable)
-		return error_set(err, ERROR_BAD_INPUT, "address", "%s is %s; a service needs one that clients can dial from outside", text,
-				 unusable);
+		return error_set(err, ERROR_BAD_INPUT, "address",
+				 "%s is %s; a service needs one that clients can dial from outside", text, unusable);
 	other = model_find_endpoint(model, &service->at, service->protocol, &version, &backend);
 	if (other && backend)
-		return error_set(err, ERROR_CONFLICT, "address", "%s/%s is a backend of version %s of service %s; choose another address or port",
-				 text, protocol_name(service->protocol), version->label, other->name);
+		return error_set(err, ERROR_CONFLICT, "address",
+				 "%s/%s is a backend of version %s of service %s; choose another address or port", text,
+				 protocol_name(service->protocol), version->label, other->name);
 	if (other)
-		return error_set(err, ERROR_CONFLICT, "address", "%s/%s is the address of service %s already; choose another address or port", text,
+		return error_set(err, ERROR_CONFLICT, "address",
+				 "%s/%s is the address of service %s already; choose another address or port", text,
 				 protocol_name(service->protocol), other->name);
 	return 0;
 }
@@ -64,10 +66,11 @@ int command_service_add(const struct model *model, struct service *service, stru
 	if (rc)
 		return rc;
 	if (model_find_service(model, service->name))
-		return error_set(err, ERROR_CONFLICT, "name", "service %s exists already; rainbowctl service list shows it", service->name);
+		return error_set(err, ERROR_CONFLICT, "name", "service %s exists already; rainbowctl service list shows it",
+				 service->name);
 	if (model->count >= RAINBOW_MAX_SERVICES)
-		return error_set(err, ERROR_PRECONDITION, "name", "there are %d services, the most there can be; remove one first",
-				 RAINBOW_MAX_SERVICES);
+		return error_set(err, ERROR_PRECONDITION, "name",
+				 "there are %d services, the most there can be; remove one first", RAINBOW_MAX_SERVICES);
 	fill_defaults(service);
 	rc = check_idle(service, err);
 	return rc ? rc : check_address(model, service, err);
@@ -81,7 +84,9 @@ int command_service_remove(const struct service *service, const struct counts *c
 	for (i = 0; i < service->version_count; i++)
 		live += counts->live[service->versions[i].id];
 	if (live)
-		return error_set(err, ERROR_PRECONDITION, "service", "service %s has %" PRIu64 " live session%s; wait for their end, or close them: rainbowctl evict %s LABEL",
+		return error_set(err, ERROR_PRECONDITION, "service",
+				 "service %s has %" PRIu64
+				 " live session%s; wait for their end, or close them: rainbowctl evict %s LABEL",
 				 service->name, live, live == 1 ? "" : "s", service->name);
 	return 0;
 }

@@ -23,9 +23,11 @@ int command_steer_add(const struct model *model, struct service *service, const 
 		return rc;
 	cidr_format(range, text);
 	if (addr_is_v4(&range->addr) != addr_is_v4(&service->at.addr))
-		return error_set(err, ERROR_BAD_INPUT, "range", "%s is not of the address family of service %s", text, service->name);
+		return error_set(err, ERROR_BAD_INPUT, "range", "%s is not of the address family of service %s", text,
+				 service->name);
 	if (version->state != RAINBOW_VERSION_ACTIVE)
-		return error_set(err, ERROR_PRECONDITION, "version", "version %s is %s and takes no new session; first: rainbowctl undrain %s %s", label,
+		return error_set(err, ERROR_PRECONDITION, "version",
+				 "version %s is %s and takes no new session; first: rainbowctl undrain %s %s", label,
 				 version_state_name(version->state), service->name, label);
 	present = service_find_steer(service, range);
 	if (present) {
@@ -33,7 +35,8 @@ int command_steer_add(const struct model *model, struct service *service, const 
 		return 0;
 	}
 	if (count_steers(model) >= RAINBOW_MAX_STEERS)
-		return error_set(err, ERROR_PRECONDITION, "range", "there are %d steers, the most there can be; remove one first", RAINBOW_MAX_STEERS);
+		return error_set(err, ERROR_PRECONDITION, "range",
+				 "there are %d steers, the most there can be; remove one first", RAINBOW_MAX_STEERS);
 	service_append_steer(service, &(struct steer){.range = *range, .version = version->id});
 	return 0;
 }
@@ -44,7 +47,8 @@ int command_steer_remove(struct service *service, const struct cidr *range, stru
 	char text[ADDR_TEXT_SIZE];
 
 	if (!steer)
-		return error_set(err, ERROR_NOT_FOUND, "range", "service %s has no steer for %s; rainbowctl steer list shows those it has", service->name,
+		return error_set(err, ERROR_NOT_FOUND, "range",
+				 "service %s has no steer for %s; rainbowctl steer list shows those it has", service->name,
 				 cidr_format(range, text));
 	service_remove_steer(service, steer);
 	return 0;

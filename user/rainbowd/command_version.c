@@ -30,27 +30,32 @@ static int check_backend_address(const struct service *service, const struct end
 	const char *unusable = addr_unusable(&at->addr);
 
 	if (unusable)
-		return error_set(err, ERROR_BAD_INPUT, "backend", "backend %s is %s: packets from outside can not be sent there; give an address of a network interface",
-				 text, unusable);
+		return error_set(
+		    err, ERROR_BAD_INPUT, "backend",
+		    "backend %s is %s: packets from outside can not be sent there; give an address of a network interface",
+		    text, unusable);
 	if (addr_is_v4(&at->addr) != addr_is_v4(&service->at.addr))
-		return error_set(err, ERROR_BAD_INPUT, "backend", "backend %s is not of the address family of service %s; IPv4 and IPv6 do not mix in a service",
+		return error_set(err, ERROR_BAD_INPUT, "backend",
+				 "backend %s is not of the address family of service %s; IPv4 and IPv6 do not mix in a service",
 				 text, service->name);
 	return 0;
 }
 
-static int check_backend_free(const struct model *model, const struct service *service, const struct endpoint *at, const char *text,
-			      struct error *err)
+static int check_backend_free(const struct model *model, const struct service *service, const struct endpoint *at,
+			      const char *text, struct error *err)
 {
 	const struct version *version;
 	const struct backend *backend;
 	const struct service *owner = model_find_endpoint(model, at, service->protocol, &version, &backend);
 
 	if (owner && backend)
-		return error_set(err, ERROR_CONFLICT, "backend", "backend %s/%s belongs to version %s of service %s%s; a backend serves one version", text,
+		return error_set(err, ERROR_CONFLICT, "backend",
+				 "backend %s/%s belongs to version %s of service %s%s; a backend serves one version", text,
 				 protocol_name(service->protocol), version->label, owner->name,
 				 backend->leaving ? " until its last session has ended" : "");
 	if (owner)
-		return error_set(err, ERROR_CONFLICT, "backend", "%s/%s is the address of service %s itself; a backend needs another", text,
+		return error_set(err, ERROR_CONFLICT, "backend",
+				 "%s/%s is the address of service %s itself; a backend needs another", text,
 				 protocol_name(service->protocol), owner->name);
 	return 0;
 }
@@ -63,7 +68,8 @@ static int check_backend(const struct model *model, const struct service *servic
 	return rc ? rc : check_backend_free(model, service, at, text, err);
 }
 
-static int check_backends(const struct model *model, const struct service *service, const struct version *order, struct error *err)
+static int check_backends(const struct model *model, const struct service *service, const struct version *order,
+			  struct error *err)
 {
 	char text[ADDR_TEXT_SIZE];
 	size_t i;
@@ -72,8 +78,8 @@ static int check_backends(const struct model *model, const struct service *servi
 	if (!order->backend_count)
 		return error_set(err, ERROR_BAD_INPUT, "backends", "version %s needs at least one backend", order->label);
 	if (order->backend_count > RAINBOW_MAX_BACKENDS_PER_VERSION)
-		return error_set(err, ERROR_BAD_INPUT, "backends", "version %s has %zu backends; the most there can be is %d", order->label,
-				 order->backend_count, RAINBOW_MAX_BACKENDS_PER_VERSION);
+		return error_set(err, ERROR_BAD_INPUT, "backends", "version %s has %zu backends; the most there can be is %d",
+				 order->label, order->backend_count, RAINBOW_MAX_BACKENDS_PER_VERSION);
 	for (i = 0; i < order->backend_count; i++) {
 		const struct backend *backend = &order->backends[i];
 
@@ -85,18 +91,21 @@ static int check_backends(const struct model *model, const struct service *servi
 			return rc;
 	}
 	if (count_backends(model) + order->backend_count > RAINBOW_MAX_BACKENDS)
-		return error_set(err, ERROR_PRECONDITION, "backends", "there can be %d backends in all; remove some first", RAINBOW_MAX_BACKENDS);
+		return error_set(err, ERROR_PRECONDITION, "backends", "there can be %d backends in all; remove some first",
+				 RAINBOW_MAX_BACKENDS);
 	return 0;
 }
 
 static int check_version_room(const struct model *model, const struct service *service, struct error *err)
 {
 	if (service->version_count >= RAINBOW_MAX_VERSIONS_PER_SERVICE)
-		return error_set(err, ERROR_PRECONDITION, "label", "service %s has %d versions, the most there can be; remove one first: rainbowctl version rm %s LABEL",
-				 service->name, RAINBOW_MAX_VERSIONS_PER_SERVICE, service->name);
+		return error_set(
+		    err, ERROR_PRECONDITION, "label",
+		    "service %s has %d versions, the most there can be; remove one first: rainbowctl version rm %s LABEL",
+		    service->name, RAINBOW_MAX_VERSIONS_PER_SERVICE, service->name);
 	if (count_versions(model) >= RAINBOW_MAX_VERSIONS)
-		return error_set(err, ERROR_PRECONDITION, "label", "there are %d versions, the most there can be; remove one first",
-				 RAINBOW_MAX_VERSIONS);
+		return error_set(err, ERROR_PRECONDITION, "label",
+				 "there are %d versions, the most there can be; remove one first", RAINBOW_MAX_VERSIONS);
 	return 0;
 }
 
@@ -120,7 +129,8 @@ int command_version_add(const struct model *model, struct service *service, cons
 	if (rc)
 		return rc;
 	if (service_find_version(service, order->label))
-		return error_set(err, ERROR_CONFLICT, "label", "version %s of service %s exists already; rainbowctl version list %s shows it", order->label,
+		return error_set(err, ERROR_CONFLICT, "label",
+				 "version %s of service %s exists already; rainbowctl version list %s shows it", order->label,
 				 service->name, service->name);
 	rc = check_tuple(&order->tuple, err);
 	rc = rc ? rc : check_version_room(model, service, err);
@@ -153,13 +163,17 @@ int command_version_remove(struct service *service, const char *label, const str
 	if (rc)
 		return rc;
 	if (version->weight == 1000)
-		return error_set(err, ERROR_PRECONDITION, "version", "version %s takes all new sessions of %s; give another one a share first: rainbowctl set-weight %s OTHER=100",
+		return error_set(err, ERROR_PRECONDITION, "version",
+				 "version %s takes all new sessions of %s; give another one a share first: rainbowctl "
+				 "set-weight %s OTHER=100",
 				 label, service->name, service->name);
 	if (version->weight)
-		return error_set(err, ERROR_PRECONDITION, "version", "version %s takes %s %% of new sessions; drain it first: rainbowctl drain %s %s", label,
+		return error_set(err, ERROR_PRECONDITION, "version",
+				 "version %s takes %s %% of new sessions; drain it first: rainbowctl drain %s %s", label,
 				 percent_format(version->weight, percent), service->name, label);
 	if (counts->live[version->id])
-		return error_set(err, ERROR_PRECONDITION, "version", "version %s has %" PRIu64 " live session%s; drain it first: rainbowctl drain %s %s", label,
+		return error_set(err, ERROR_PRECONDITION, "version",
+				 "version %s has %" PRIu64 " live session%s; drain it first: rainbowctl drain %s %s", label,
 				 counts->live[version->id], counts->live[version->id] == 1 ? "" : "s", service->name, label);
 	remove_steers_to(service, version->id);
 	service_remove_version(service, version);
@@ -186,11 +200,12 @@ int command_backend_add(const struct model *model, struct service *service, cons
 		return error_set(err, ERROR_CONFLICT, "address", "version %s has backend %s already", label,
 				 endpoint_format(&order->at.addr, order->at.port, text));
 	if (version->backend_count >= RAINBOW_MAX_BACKENDS_PER_VERSION)
-		return error_set(err, ERROR_PRECONDITION, "address", "version %s has %d backends, the most there can be; remove one first", label,
+		return error_set(err, ERROR_PRECONDITION, "address",
+				 "version %s has %d backends, the most there can be; remove one first", label,
 				 RAINBOW_MAX_BACKENDS_PER_VERSION);
 	if (count_backends(model) >= RAINBOW_MAX_BACKENDS)
-		return error_set(err, ERROR_PRECONDITION, "address", "there are %d backends, the most there can be; remove one first",
-				 RAINBOW_MAX_BACKENDS);
+		return error_set(err, ERROR_PRECONDITION, "address",
+				 "there are %d backends, the most there can be; remove one first", RAINBOW_MAX_BACKENDS);
 	rc = check_backend(model, service, &order->at, err);
 	if (rc)
 		return rc;
@@ -210,14 +225,17 @@ int command_backend_remove(struct service *service, const char *label, const str
 		return rc;
 	backend = version_find_backend(version, at);
 	if (!backend)
-		return error_set(err, ERROR_NOT_FOUND, "backend", "version %s of service %s has no backend %s; rainbowctl version list %s shows those it has",
+		return error_set(err, ERROR_NOT_FOUND, "backend",
+				 "version %s of service %s has no backend %s; rainbowctl version list %s shows those it has",
 				 label, service->name, endpoint_format(&at->addr, at->port, text), service->name);
 	*stay = counts->backend_live[backend->id];
 	if (backend->leaving)
 		return 0;
 	if (version->weight && version_active_backends(version) == 1)
-		return error_set(err, ERROR_PRECONDITION, "backend", "%s is the last backend of version %s, which has a share; add another backend or drain the version first",
-				 endpoint_format(&at->addr, at->port, text), label);
+		return error_set(
+		    err, ERROR_PRECONDITION, "backend",
+		    "%s is the last backend of version %s, which has a share; add another backend or drain the version first",
+		    endpoint_format(&at->addr, at->port, text), label);
 	if (*stay)
 		backend->leaving = true;
 	else

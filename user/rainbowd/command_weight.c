@@ -29,7 +29,8 @@ void weights_remember(struct service *service, const struct counts *counts)
 }
 
 /* Checks one order and writes the weight it asks for into weights[], by place of its version. */
-static int take_order(const struct service *service, const struct weight_order *order, uint32_t *weights, bool *named, struct error *err)
+static int take_order(const struct service *service, const struct weight_order *order, uint32_t *weights, bool *named,
+		      struct error *err)
 {
 	struct version *version;
 	size_t place;
@@ -56,15 +57,16 @@ static int settle_sum(const struct service *service, const struct weight_order *
 
 	for (i = 0; i < count; i++) {
 		if (orders[i].rest && rest)
-			return error_set(err, ERROR_BAD_INPUT, "weights", "%s and %s both take the rest; only one version can", rest->label,
-					 orders[i].label);
+			return error_set(err, ERROR_BAD_INPUT, "weights", "%s and %s both take the rest; only one version can",
+					 rest->label, orders[i].label);
 		if (orders[i].rest)
 			rest = &orders[i];
 		else
 			sum += orders[i].permille;
 	}
 	if (sum > 1000 || (sum < 1000 && !rest))
-		return error_set(err, ERROR_BAD_INPUT, "weights", "the weights add up to %s, not 100; name a version without a number to give it the rest",
+		return error_set(err, ERROR_BAD_INPUT, "weights",
+				 "the weights add up to %s, not 100; name a version without a number to give it the rest",
 				 percent_format(sum, text));
 	if (rest)
 		weights[service_find_version(service, rest->label) - service->versions] = 1000 - sum;
@@ -74,10 +76,12 @@ static int settle_sum(const struct service *service, const struct weight_order *
 static int check_takes_share(const struct service *service, const struct version *version, struct error *err)
 {
 	if (version->state != RAINBOW_VERSION_ACTIVE)
-		return error_set(err, ERROR_PRECONDITION, "weights", "version %s is %s and can have no share; first: rainbowctl undrain %s %s", version->label,
+		return error_set(err, ERROR_PRECONDITION, "weights",
+				 "version %s is %s and can have no share; first: rainbowctl undrain %s %s", version->label,
 				 version_state_name(version->state), service->name, version->label);
 	if (!version_active_backends(version))
-		return error_set(err, ERROR_PRECONDITION, "weights", "version %s has no backend; add one first: rainbowctl backend add %s %s ADDR:PORT",
+		return error_set(err, ERROR_PRECONDITION, "weights",
+				 "version %s has no backend; add one first: rainbowctl backend add %s %s ADDR:PORT",
 				 version->label, service->name, version->label);
 	return 0;
 }
@@ -135,8 +139,10 @@ int weights_hand_over(struct service *service, struct version *from, struct erro
 	if (!from->weight)
 		return 0;
 	if (!sum)
-		return error_set(err, ERROR_PRECONDITION, "version", "version %s takes all new sessions; give another one a share first: rainbowctl set-weight %s OTHER=100",
-				 from->label, service->name);
+		return error_set(
+		    err, ERROR_PRECONDITION, "version",
+		    "version %s takes all new sessions; give another one a share first: rainbowctl set-weight %s OTHER=100",
+		    from->label, service->name);
 	for (i = 0; i < service->version_count; i++) {
 		struct version *version = &service->versions[i];
 		uint32_t product = version->weight * from->weight;

@@ -9,11 +9,11 @@
 
 #include "model.h"
 
-#define DEFAULT_IDLE_TCP_MS (24ll * 3600 * 1000)
-#define DEFAULT_IDLE_UDP_MS (5ll * 60 * 1000)
+#define DEFAULT_IDLE_TCP_MS    (24ll * 3600 * 1000)
+#define DEFAULT_IDLE_UDP_MS    (5ll * 60 * 1000)
 #define DEFAULT_IDLE_CLIENT_MS (3600ll * 1000)
-#define MAX_IDLE_MS (14ll * 24 * 3600 * 1000) /* 32 bits of jiffies wrap after 49 days at 1000 a second */
-#define DEFAULT_CLIENT_PREFIX 64
+#define MAX_IDLE_MS            (14ll * 24 * 3600 * 1000) /* 32 bits of jiffies wrap after 49 days at 1000 a second */
+#define DEFAULT_CLIENT_PREFIX  64
 
 /* --- services (command_service.c). An order is a service with the fields name, at, protocol; the others zero for the default. */
 int command_service_add(const struct model *model, struct service *service, struct error *err);

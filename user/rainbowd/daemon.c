@@ -36,16 +36,17 @@ static int check_pair(struct daemon *daemon, struct error *err)
 	if (same || maps_are_empty(daemon->datapath))
 		return 0;
 	return error_set(err, ERROR_PRECONDITION, "state-dir",
-			 "the maps under %s serve sessions of services that the database in %s does not know; start with the --state-dir used before, or end them: rainbowd --detach",
+			 "the maps under %s serve sessions of services that the database in %s does not know; start with the "
+			 "--state-dir used before, or end them: rainbowd --detach",
 			 daemon->config.pin_dir, daemon->config.state_dir);
 }
 
 static int open_state(struct daemon *daemon, struct error *err)
 {
 	struct datapath_config config = {
-		.pin_dir = daemon->config.pin_dir,
-		.pins = daemon->config.pins,
-		.nursery = daemon->config.nursery,
+	    .pin_dir = daemon->config.pin_dir,
+	    .pins = daemon->config.pins,
+	    .nursery = daemon->config.nursery,
 	};
 	bool adopted;
 	int rc = store_open(&daemon->store, daemon->config.state_dir, err);
@@ -116,7 +117,8 @@ static size_t switch_hooks(struct daemon *daemon, struct error *err)
 static int attach_first(struct daemon *daemon, struct error *err)
 {
 	if (!daemon->config.wish_count)
-		return error_set(err, ERROR_BAD_INPUT, "interface", "no interface is given and none is known from before; name at least one: --interface eth0");
+		return error_set(err, ERROR_BAD_INPUT, "interface",
+				 "no interface is given and none is known from before; name at least one: --interface eth0");
 	if (!switch_hooks(daemon, err))
 		return -(int)err->code;
 	return store_save_wishes(daemon->store, daemon->config.wishes, daemon->config.wish_count, err);
@@ -137,7 +139,8 @@ static int start_parts(struct daemon *daemon, struct error *err)
 	rc = rc ? rc : closer_new(&daemon->closer, daemon, err);
 	rc = rc ? rc : keeper_new(&daemon->keeper, daemon, err);
 	if (!rc && probe_open(&daemon->probe, &probe_err))
-		log_warn("daemon", "%s; idle sessions that are closed hear of it only with their next packet", probe_err.message);
+		log_warn("daemon", "%s; idle sessions that are closed hear of it only with their next packet",
+			 probe_err.message);
 	return rc;
 }
 
@@ -202,7 +205,8 @@ int daemon_run(struct daemon *daemon)
 	event_add(term, NULL);
 	event_add(interrupt, NULL);
 	event_add(reload, NULL);
-	log_info("daemon", "ready: rainbowd %s, %zu services, socket %s", RAINBOW_RELEASE, daemon->model.count, daemon->config.socket);
+	log_info("daemon", "ready: rainbowd %s, %zu services, socket %s", RAINBOW_RELEASE, daemon->model.count,
+		 daemon->config.socket);
 	event_base_dispatch(daemon->base);
 	event_free(term);
 	event_free(interrupt);

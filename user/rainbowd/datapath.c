@@ -21,8 +21,8 @@
 #define RAINBOW_RELEASE "unknown"
 #endif
 
-#define NURSERY_SECONDS 60
-#define LINGER_SECONDS 10
+#define NURSERY_SECONDS   60
+#define LINGER_SECONDS    10
 #define TOMBSTONE_SECONDS 60
 
 /* Lines shown of a message of many: the verifier says what it minds at the end. */
@@ -108,11 +108,11 @@ static int mappings_open(struct datapath *dp, struct error *err)
 		struct mapping *mapping;
 		const struct bpf_map *map;
 	} arrays[] = {
-		{&dp->meta, dp->skeleton->maps.rainbow_meta},	    {&dp->lookup, dp->skeleton->maps.rainbow_lookup},
-		{&dp->service, dp->skeleton->maps.rainbow_service}, {&dp->version, dp->skeleton->maps.rainbow_version},
-		{&dp->member, dp->skeleton->maps.rainbow_member},   {&dp->wheel, dp->skeleton->maps.rainbow_wheel},
-		{&dp->backend, dp->skeleton->maps.rainbow_backend}, {&dp->census, dp->skeleton->maps.rainbow_census},
-		{&dp->due, dp->skeleton->maps.rainbow_due},
+	    {&dp->meta, dp->skeleton->maps.rainbow_meta},       {&dp->lookup, dp->skeleton->maps.rainbow_lookup},
+	    {&dp->service, dp->skeleton->maps.rainbow_service}, {&dp->version, dp->skeleton->maps.rainbow_version},
+	    {&dp->member, dp->skeleton->maps.rainbow_member},   {&dp->wheel, dp->skeleton->maps.rainbow_wheel},
+	    {&dp->backend, dp->skeleton->maps.rainbow_backend}, {&dp->census, dp->skeleton->maps.rainbow_census},
+	    {&dp->due, dp->skeleton->maps.rainbow_due},
 	};
 	size_t i;
 	int rc = 0;
@@ -125,7 +125,7 @@ static int mappings_open(struct datapath *dp, struct error *err)
 static void mappings_close(struct datapath *dp)
 {
 	struct mapping *all[] = {&dp->meta,  &dp->lookup,  &dp->service, &dp->version, &dp->member,
-				 &dp->wheel, &dp->backend, &dp->census,	 &dp->due};
+				 &dp->wheel, &dp->backend, &dp->census,  &dp->due};
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -185,14 +185,16 @@ static int programs_load(struct datapath *dp, struct error *err)
 	int rc = rainbow_bpf__load(dp->skeleton);
 
 	if (rc == -EPERM)
-		return error_set(err, ERROR_PRECONDITION, NULL, "the kernel lets us load no BPF programs; run rainbowd as root");
+		return error_set(err, ERROR_PRECONDITION, NULL,
+				 "the kernel lets us load no BPF programs; run rainbowd as root");
 	if (rc == -ENOMEM)
 		return error_set(err, ERROR_PRECONDITION, "max-sessions", "there is no memory for %u sessions; ask for fewer",
 				 bpf_map__max_entries(dp->skeleton->maps.rainbow_pin));
 	if (rc)
-		return error_set(err, ERROR_INTERNAL, NULL,
-				 "the kernel refused rainbow's maps or programs: %s (the log says why); Linux 6.1 or newer is needed",
-				 strerror(-rc));
+		return error_set(
+		    err, ERROR_INTERNAL, NULL,
+		    "the kernel refused rainbow's maps or programs: %s (the log says why); Linux 6.1 or newer is needed",
+		    strerror(-rc));
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  * the one file that talks to libbpf. Nothing here decides anything.
  *
  * All functions return 0 or a negative code with err filled, unless said otherwise. Not thread-safe, but for
- * datapath_sweep, which may run in a thread of its own beside everything else.
+ * datapath_sweep and datapath_pins_each, which may run in one thread of their own beside everything else.
  */
 #ifndef RAINBOW_DATAPATH_H
 #define RAINBOW_DATAPATH_H
@@ -82,6 +82,9 @@ int datapath_steer_set(struct datapath *dp, uint32_t service, const struct cidr 
 int datapath_steer_remove(struct datapath *dp, uint32_t service, const struct cidr *range);
 /* Removes all rules of all services. */
 void datapath_steer_clear(struct datapath *dp);
+/* Calls each for every rule of all services; it may remove the one it is shown. */
+int datapath_steer_each(struct datapath *dp, void (*each)(uint32_t service, const struct cidr *range, void *arg), void *arg,
+			struct error *err);
 
 /*
  * Returns once every program that was running on any CPU when it was called has ended (promise P2): a thread visits each CPU,

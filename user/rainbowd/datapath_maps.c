@@ -12,7 +12,7 @@
 #include "rainbowd/datapath_private.h"
 #include "rainbowd/lookup.h"
 
-#define BATCH 4096 /* pins a system call */
+#define BATCH     4096 /* pins a system call */
 #define BATCH_MAX (1u << 20)
 
 static int map_fd(const struct bpf_map *map)
@@ -70,9 +70,9 @@ void datapath_lookup_each(struct datapath *dp, void (*each)(const struct rainbow
 static struct rainbow_steer_key steer_key(uint32_t service, const struct cidr *range)
 {
 	struct rainbow_steer_key key = {
-		.prefixlen = 32 + (addr_is_v4(&range->addr) ? 96 : 0) + range->bits,
-		.service = {(uint8_t)(service >> 24), (uint8_t)(service >> 16), (uint8_t)(service >> 8), (uint8_t)service},
-		.client = range->addr,
+	    .prefixlen = 32 + (addr_is_v4(&range->addr) ? 96 : 0) + range->bits,
+	    .service = {(uint8_t)(service >> 24), (uint8_t)(service >> 16), (uint8_t)(service >> 8), (uint8_t)service},
+	    .client = range->addr,
 	};
 
 	return key;
@@ -87,8 +87,8 @@ int datapath_steer_set(struct datapath *dp, uint32_t service, const struct cidr 
 	if (!bpf_map_update_elem(map_fd(dp->skeleton->maps.rainbow_steer), &key, &rule, BPF_ANY))
 		return 0;
 	if (errno == ENOSPC)
-		return error_set(err, ERROR_PRECONDITION, "range", "there are %d steer rules, which is the limit; remove one first",
-				 RAINBOW_MAX_STEERS);
+		return error_set(err, ERROR_PRECONDITION, "range",
+				 "there are %d steer rules, which is the limit; remove one first", RAINBOW_MAX_STEERS);
 	return error_set(err, ERROR_INTERNAL, "range", "the steer rule for %s can not be stored: %s", cidr_format(range, text),
 			 strerror(errno));
 }
@@ -108,6 +108,39 @@ void datapath_steer_clear(struct datapath *dp)
 
 	for (i = 0; i < RAINBOW_MAX_STEERS && !bpf_map_get_next_key(fd, NULL, &key); i++)
 		bpf_map_delete_elem(fd, &key);
+}
+
+static struct cidr steer_range(const struct rainbow_steer_key *key)
+{
+	uint8_t bits = (uint8_t)(key->prefixlen - 32);
+
+	return (struct cidr){.addr = key->client, .bits = addr_is_v4(&key->client) && bits >= 96 ? bits - 96 : bits};
+}
+
+static uint32_t steer_service(const struct rainbow_steer_key *key)
+{
+	return (uint32_t)key->service[0] << 24 | (uint32_t)key->service[1] << 16 | (uint32_t)key->service[2] << 8 | key->service[3];
+}
+
+/* The keys are gathered first: a walk over a trie begins anew where its last key was removed. */
+int datapath_steer_each(struct datapath *dp, void (*each)(uint32_t service, const struct cidr *range, void *arg), void *arg,
+			struct error *err)
+{
+	struct rainbow_steer_key *keys = calloc(RAINBOW_MAX_STEERS, sizeof(*keys));
+	int fd = map_fd(dp->skeleton->maps.rainbow_steer);
+	size_t i, count = 0;
+
+	if (!keys)
+		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	while (count < RAINBOW_MAX_STEERS && !bpf_map_get_next_key(fd, count ? &keys[count - 1] : NULL, &keys[count]))
+		count++;
+	for (i = 0; i < count; i++) {
+		struct cidr range = steer_range(&keys[i]);
+
+		each(steer_service(&keys[i]), &range, arg);
+	}
+	free(keys);
+	return 0;
 }
 
 /* --- programs that rainbowd runs ------------------------------------------------------------------------------------------ */
@@ -205,9 +238,10 @@ static int batch_next(struct batch *batch, int fd)
 		uint32_t next = 0;
 
 		batch->count = batch->room;
-		rc = bpf_map_lookup_batch(fd, batch->begun ? &batch->place : NULL, &next, batch->flows, batch->pins, &batch->count, NULL)
-			     ? -errno
-			     : 0;
+		rc = bpf_map_lookup_batch(fd, batch->begun ? &batch->place : NULL, &next, batch->flows, batch->pins,
+					  &batch->count, NULL)
+			 ? -errno
+			 : 0;
 		if (!rc || rc == -ENOENT) {
 			batch->place = next;
 			batch->begun = true;
@@ -228,8 +262,9 @@ static bool batch_show(const struct batch *batch,
 	return true;
 }
 
-int datapath_pins_each(struct datapath *dp, bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg),
-		       void *arg, struct error *err)
+int datapath_pins_each(struct datapath *dp,
+		       bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg), void *arg,
+		       struct error *err)
 {
 	int fd = map_fd(dp->skeleton->maps.rainbow_pin);
 	struct batch batch = {};

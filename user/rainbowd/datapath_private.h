@@ -23,7 +23,7 @@ struct datapath {
 	struct pin_dir dir;
 	struct rainbow_bpf *skeleton;
 	struct mapping meta, lookup, service, version, member, wheel, backend, census, due;
-	uint32_t lookup_id; /* map id of rainbow_lookup */
+	uint32_t lookup_id;    /* map id of rainbow_lookup */
 	bool lookup_unsettled; /* an entry was removed and no barrier has passed since */
 };
 

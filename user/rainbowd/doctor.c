@@ -62,7 +62,8 @@ void doctor_fini(struct doctor *doctor)
 static json_t *json_check(const struct doctor_check *check)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", check->name, "subject", check->subject, "verdict",
-			 doctor_verdict_name(check->verdict), "fact", check->fact, "fix", check->fix[0] ? json_string(check->fix) : json_null());
+			 doctor_verdict_name(check->verdict), "fact", check->fact, "fix",
+			 check->fix[0] ? json_string(check->fix) : json_null());
 }
 
 int handle_doctor(struct request *request, json_t **reply, struct error *err)

@@ -68,8 +68,9 @@ static void check_rp_filter(struct doctor *doctor, const char *interface)
 		doctor_add(doctor, "rp_filter", interface, DOCTOR_OK, value ? "loose" : "off");
 		return;
 	}
-	check = doctor_add(doctor, "rp_filter", interface, DOCTOR_WARN,
-			   "strict: packets of clients (or backends) whose route back leads over another interface are dropped");
+	check =
+	    doctor_add(doctor, "rp_filter", interface, DOCTOR_WARN,
+		       "strict: packets of clients (or backends) whose route back leads over another interface are dropped");
 	doctor_fix(check, "sysctl -w net.ipv4.conf.%s.rp_filter=2 (and all, if that is 1)", interface);
 }
 
@@ -98,7 +99,8 @@ static void check_lro(struct doctor *doctor, int fd, const char *interface)
 		doctor_add(doctor, "offload lro", interface, DOCTOR_OK, "off");
 		return;
 	}
-	check = doctor_add(doctor, "offload lro", interface, DOCTOR_WARN, "on: packets that are forwarded must not be merged by the NIC");
+	check = doctor_add(doctor, "offload lro", interface, DOCTOR_WARN,
+			   "on: packets that are forwarded must not be merged by the NIC");
 	doctor_fix(check, "ethtool -K %s lro off", interface);
 }
 
@@ -107,7 +109,10 @@ static void check_gro(struct doctor *doctor, int fd, const char *interface, bool
 	int on = read_ethtool(fd, interface, ETHTOOL_GGRO);
 
 	doctor_add(doctor, "offload gro", interface, on < 0 ? DOCTOR_UNKNOWN : DOCTOR_OK, "%s%s",
-		   on < 0 ? "can not be read" : on ? "on" : "off", !xdp && on == 0 ? ": TC works packet by packet, which costs throughput" : "");
+		   on < 0 ? "can not be read"
+		   : on   ? "on"
+			  : "off",
+		   !xdp && on == 0 ? ": TC works packet by packet, which costs throughput" : "");
 }
 
 /* What local senders and veth peers leave to the device to fill in, XDP rewrites too early. */
@@ -116,8 +121,12 @@ static void check_tx_checksum(struct doctor *doctor, int fd, const char *interfa
 	int on = read_ethtool(fd, interface, ETHTOOL_GTXCSUM);
 
 	doctor_add(doctor, "offload tx", interface, on < 0 ? DOCTOR_UNKNOWN : DOCTOR_OK, "checksums %s%s",
-		   on < 0 ? "can not be read" : on ? "on" : "off",
-		   on > 0 ? xdp ? ": fine for what this host sends; frames that arrive here must carry whole ones" : ": TC handles them" : "");
+		   on < 0 ? "can not be read"
+		   : on   ? "on"
+			  : "off",
+		   on > 0 ? xdp ? ": fine for what this host sends; frames that arrive here must carry whole ones"
+				: ": TC handles them"
+			  : "");
 }
 
 static void check_interface(struct doctor *doctor, int fd, const struct hook_info *hook)

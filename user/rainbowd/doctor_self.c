@@ -24,10 +24,12 @@ static void check_veth(struct doctor *doctor, const struct hook_wish *wish, cons
 	struct netdev device;
 	struct error err;
 
-	if (hook->hook.kind != RAINBOW_HOOK_XDP || netdev_get(wish->interface, &device, &err) || strcmp(device.link_kind, "veth") != 0)
+	if (hook->hook.kind != RAINBOW_HOOK_XDP || netdev_get(wish->interface, &device, &err) ||
+	    strcmp(device.link_kind, "veth") != 0)
 		return;
-	check = doctor_add(doctor, "hook", wish->interface, DOCTOR_WARN,
-			   "native XDP on a veth: it is slower than TC there, and peers that offload checksums or lack GRO lose packets");
+	check = doctor_add(
+	    doctor, "hook", wish->interface, DOCTOR_WARN,
+	    "native XDP on a veth: it is slower than TC there, and peers that offload checksums or lack GRO lose packets");
 	doctor_fix(check, "--interface %s:tc; or at each peer: ethtool -K PEER tx off gro on", wish->interface);
 }
 
@@ -36,12 +38,14 @@ static void check_hook(struct doctor *doctor, const struct hook_wish *wish, cons
 	struct doctor_check *check;
 
 	if (hook && hook->attached) {
-		doctor_add(doctor, "hook", wish->interface, DOCTOR_OK, "%s at ingress, %s at egress", hook->ingress, hook->egress);
+		doctor_add(doctor, "hook", wish->interface, DOCTOR_OK, "%s at ingress, %s at egress", hook->ingress,
+			   hook->egress);
 		check_veth(doctor, wish, hook);
 		return;
 	}
 	check = doctor_add(doctor, "hook", wish->interface, DOCTOR_FAIL, "not attached: packets pass this interface unseen");
-	doctor_fix(check, "see that the interface is there (ip link show %s); rainbowd tries again every 10 s, at once with SIGHUP",
+	doctor_fix(check,
+		   "see that the interface is there (ip link show %s); rainbowd tries again every 10 s, at once with SIGHUP",
 		   wish->interface);
 }
 
@@ -60,11 +64,15 @@ static void check_pins(struct doctor *doctor)
 	struct datapath *dp = doctor->daemon->datapath;
 	uint64_t used = __atomic_load_n(&datapath_meta(dp)->pins, __ATOMIC_RELAXED), limit = datapath_pin_limit(dp);
 	enum doctor_verdict verdict = used >= limit ? DOCTOR_FAIL : used * 10 >= limit * 9 ? DOCTOR_WARN : DOCTOR_OK;
-	struct doctor_check *check = doctor_add(doctor, "pins", "rainbow_pin", verdict, "%" PRIu64 " of %" PRIu64 " in use%s", used, limit,
-						used >= limit ? ": new sessions are refused" : "");
+	struct doctor_check *check = doctor_add(doctor, "pins", "rainbow_pin", verdict, "%" PRIu64 " of %" PRIu64 " in use%s",
+						used, limit, used >= limit ? ": new sessions are refused" : "");
 
 	if (verdict != DOCTOR_OK)
-		doctor_fix(check, "make the table larger when no session runs: rainbowd --detach, then rainbowd --max-sessions %" PRIu64 " ...", limit * 4);
+		doctor_fix(
+		    check,
+		    "make the table larger when no session runs: rainbowd --detach, then rainbowd --max-sessions %" PRIu64
+		    " ...",
+		    limit * 4);
 }
 
 static void check_drift(struct doctor *doctor)
@@ -76,7 +84,8 @@ static void check_drift(struct doctor *doctor)
 		doctor_add(doctor, "drift", "live counts", DOCTOR_UNKNOWN, "no sweep has been completed yet");
 		return;
 	}
-	check = doctor_add(doctor, "drift", "live counts", drift ? DOCTOR_FAIL : DOCTOR_OK, "a count one by one differs by %" PRIu64, drift);
+	check = doctor_add(doctor, "drift", "live counts", drift ? DOCTOR_FAIL : DOCTOR_OK,
+			   "a count one by one differs by %" PRIu64, drift);
 	if (drift)
 		doctor_fix(check, "this is a fault of rainbow: please report it with the output of bpftool map dump");
 }
@@ -94,10 +103,12 @@ static void check_refusals(struct doctor *doctor, const struct service *service)
 		doctor_add(doctor, "refused", service->name, DOCTOR_OK, "no new session was refused");
 		return;
 	}
-	check = doctor_add(doctor, "refused", service->name, DOCTOR_WARN,
-			   "new sessions were refused: %llu as the table was full, %llu as all backends were, %llu as no version took any", p.refused_table_full,
-			   p.refused_backends_full, p.refused_no_version);
-	doctor_fix(check, "a larger --max-sessions; more backends or a higher max=; rainbowctl set-weight %s LABEL=100", service->name);
+	check = doctor_add(
+	    doctor, "refused", service->name, DOCTOR_WARN,
+	    "new sessions were refused: %llu as the table was full, %llu as all backends were, %llu as no version took any",
+	    p.refused_table_full, p.refused_backends_full, p.refused_no_version);
+	doctor_fix(check, "a larger --max-sessions; more backends or a higher max=; rainbowctl set-weight %s LABEL=100",
+		   service->name);
 }
 
 /* Choices were made, and not one handshake was proven: the answers do not come back through this host. */
@@ -110,9 +121,12 @@ static void check_handshakes(struct doctor *doctor, const struct service *servic
 	if (!entry->chosen || entry->opened)
 		return;
 	snprintf(subject, sizeof(subject), "%s %s", service->name, version->label);
-	check = doctor_add(doctor, "route back", subject, DOCTOR_FAIL,
-			   "%llu new sessions were sent to it and none came to be: its backends do not answer, or answer past this host", entry->chosen);
-	doctor_fix(check, "see that they listen; then make this host their way back to the clients: ip route replace default via ADDRESS-OF-THIS-HOST");
+	check = doctor_add(
+	    doctor, "route back", subject, DOCTOR_FAIL,
+	    "%llu new sessions were sent to it and none came to be: its backends do not answer, or answer past this host",
+	    entry->chosen);
+	doctor_fix(check, "see that they listen; then make this host their way back to the clients: ip route replace default "
+			  "via ADDRESS-OF-THIS-HOST");
 }
 
 static void check_drain(struct doctor *doctor, const struct service *service, const struct version *version)

@@ -36,10 +36,13 @@ static void check_accept_local(struct doctor *doctor, const struct service *serv
 	for (i = 0; i < count; i++) {
 		struct doctor_check *check;
 
-		if (hooks[i].hook.kind == RAINBOW_HOOK_TC || !addr_is_v4(&service->at.addr) || read_accept_local(hooks[i].hook.name) > 0)
+		if (hooks[i].hook.kind == RAINBOW_HOOK_TC || !addr_is_v4(&service->at.addr) ||
+		    read_accept_local(hooks[i].hook.name) > 0)
 			continue;
 		check = doctor_add(doctor, "accept_local", hooks[i].hook.name, DOCTOR_WARN,
-				   "the address of %s is an address of this host: a reply that XDP must leave to the stack would be dropped as forged", service->name);
+				   "the address of %s is an address of this host: a reply that XDP must leave to the stack "
+				   "would be dropped as forged",
+				   service->name);
 		doctor_fix(check, "sysctl -w net.ipv4.conf.%s.accept_local=1", hooks[i].hook.name);
 	}
 }
@@ -48,7 +51,8 @@ static bool packets_arrive(struct doctor *doctor, const struct service *service)
 {
 	struct rainbow_packets p;
 
-	return datapath_packets(doctor->daemon->datapath, service->id, &p) == 0 && p.requests + p.handshakes + p.strays_reset > 0;
+	return datapath_packets(doctor->daemon->datapath, service->id, &p) == 0 &&
+	       p.requests + p.handshakes + p.strays_reset > 0;
 }
 
 static void check_service(struct doctor *doctor, const struct service *service)
@@ -64,11 +68,12 @@ static void check_service(struct doctor *doctor, const struct service *service)
 		return;
 	}
 	if (packets_arrive(doctor, service)) {
-		doctor_add(doctor, "service address", service->name, DOCTOR_OK, "%s is routed to this host: packets arrive", address);
+		doctor_add(doctor, "service address", service->name, DOCTOR_OK, "%s is routed to this host: packets arrive",
+			   address);
 		return;
 	}
-	check = doctor_add(doctor, "service address", service->name, DOCTOR_UNKNOWN, "%s is no address of this host, and no packet has arrived for it",
-			   address);
+	check = doctor_add(doctor, "service address", service->name, DOCTOR_UNKNOWN,
+			   "%s is no address of this host, and no packet has arrived for it", address);
 	doctor_fix(check, "ip address add %s/%d dev INTERFACE; or have the clients' router route it here", address,
 		   addr_is_v4(&service->at.addr) ? 32 : 128);
 }
@@ -99,12 +104,14 @@ static void check_mtu(struct doctor *doctor, const char *subject, uint32_t ifind
 
 	if (!if_indextoname(ifindex, name) || netdev_get(name, &device, &err) || device.mtu >= client_mtu)
 		return;
-	check = doctor_add(doctor, "mtu", subject, DOCTOR_WARN, "reached over %s with MTU %u, clients may send packets of %u: they need the ICMP errors",
-			   name, device.mtu, client_mtu);
+	check = doctor_add(doctor, "mtu", subject, DOCTOR_WARN,
+			   "reached over %s with MTU %u, clients may send packets of %u: they need the ICMP errors", name,
+			   device.mtu, client_mtu);
 	doctor_fix(check, "ip link set %s mtu %u; or let ICMP \"too big\" through to the clients", name, client_mtu);
 }
 
-static void check_neighbour(struct doctor *doctor, const char *subject, const struct rainbow_addr *addr, const struct route_answer *route)
+static void check_neighbour(struct doctor *doctor, const char *subject, const struct rainbow_addr *addr,
+			    const struct route_answer *route)
 {
 	const struct rainbow_addr *next = route->has_gateway ? &route->gateway : addr;
 	int state = neighbour_get(route->ifindex, next);
@@ -116,16 +123,18 @@ static void check_neighbour(struct doctor *doctor, const char *subject, const st
 	if (state > 0 && (state & NUD_USABLE)) {
 		doctor_add(doctor, "route", subject, DOCTOR_OK, "over %s, next hop %s answers", name, text);
 	} else if (state > 0 && (state & NUD_FAILED)) {
-		check = doctor_add(doctor, "route", subject, DOCTOR_FAIL, "over %s, but next hop %s does not answer", name, text);
+		check =
+		    doctor_add(doctor, "route", subject, DOCTOR_FAIL, "over %s, but next hop %s does not answer", name, text);
 		doctor_fix(check, "see that it is up: ping %s", text);
 	} else {
-		check = doctor_add(doctor, "route", subject, DOCTOR_UNKNOWN, "over %s; next hop %s was not asked for lately", name, text);
+		check = doctor_add(doctor, "route", subject, DOCTOR_UNKNOWN, "over %s; next hop %s was not asked for lately",
+				   name, text);
 		doctor_fix(check, "ping -c 1 %s", text);
 	}
 }
 
-static void check_backend(struct doctor *doctor, const struct service *service, const struct version *version, const struct backend *backend,
-			  uint32_t client_mtu)
+static void check_backend(struct doctor *doctor, const struct service *service, const struct version *version,
+			  const struct backend *backend, uint32_t client_mtu)
 {
 	char text[ADDR_TEXT_SIZE], subject[96];
 	struct route_answer route;
@@ -159,6 +168,7 @@ void doctor_check_ways(struct doctor *doctor)
 		check_service(doctor, service);
 		for (j = 0; j < service->version_count; j++)
 			for (k = 0; k < service->versions[j].backend_count; k++)
-				check_backend(doctor, service, &service->versions[j], &service->versions[j].backends[k], client_mtu);
+				check_backend(doctor, service, &service->versions[j], &service->versions[j].backends[k],
+					      client_mtu);
 	}
 }

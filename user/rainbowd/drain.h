@@ -6,7 +6,7 @@
 #include "model.h"
 
 /* From the deadline on the remaining sessions are closed, spread over this time; then the kernel closes what is left. */
-#define DRAIN_GRACE_MS 10000
+#define DRAIN_GRACE_MS            10000
 #define DRAIN_DEFAULT_DEADLINE_MS (24 * 3600 * 1000)
 
 struct drain_facts {

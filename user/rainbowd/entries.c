@@ -58,7 +58,8 @@ void entry_write_members(struct datapath *dp, uint32_t id, const struct version 
 }
 
 /* The state last: until then nothing chooses it. */
-void entry_write_backend(struct datapath *dp, const struct service *service, const struct version *version, const struct backend *backend)
+void entry_write_backend(struct datapath *dp, const struct service *service, const struct version *version,
+			 const struct backend *backend)
 {
 	struct rainbow_backend *entry = datapath_backend(dp, backend->id);
 
@@ -98,8 +99,8 @@ void entry_turn_wheel(struct datapath *dp, const struct service *service)
 	const struct rainbow_wheel *in_force = datapath_wheel(dp, service->id, !spare);
 	struct rainbow_wheel *next = datapath_wheel(dp, service->id, spare);
 
-	if (in_force->generation == service->generation && memcmp(in_force->slot, service->wheel, sizeof(service->wheel)) == 0 &&
-	    entry->generation == service->generation)
+	if (in_force->generation == service->generation &&
+	    memcmp(in_force->slot, service->wheel, sizeof(service->wheel)) == 0 && entry->generation == service->generation)
 		return;
 	memcpy(next->slot, service->wheel, sizeof(service->wheel));
 	STORE(next->generation, service->generation);

@@ -17,7 +17,8 @@ void entry_write_version(struct datapath *dp, const struct service *service, con
 void entry_set_state(struct datapath *dp, uint32_t version, enum rainbow_version_state state);
 /* The backends among which the version's new sessions are spread; version NULL: none. */
 void entry_write_members(struct datapath *dp, uint32_t id, const struct version *version);
-void entry_write_backend(struct datapath *dp, const struct service *service, const struct version *version, const struct backend *backend);
+void entry_write_backend(struct datapath *dp, const struct service *service, const struct version *version,
+			 const struct backend *backend);
 void entry_leave_backend(struct datapath *dp, uint32_t id);
 /* For all backends of the version, removed ones too: jiffies from which the kernel closes their sessions; 0 never. */
 void entry_set_close_after(struct datapath *dp, uint32_t version, uint64_t jiffies);

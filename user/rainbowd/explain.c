@@ -22,7 +22,8 @@ static bool takes_new(const struct service *service, uint32_t version)
 	return found && found->state == RAINBOW_VERSION_ACTIVE;
 }
 
-static bool follow_client(const struct service *service, uint32_t version, uint32_t backend, const char *why, struct explanation *out)
+static bool follow_client(const struct service *service, uint32_t version, uint32_t backend, const char *why,
+			  struct explanation *out)
 {
 	out->version = service_find_version_id(service, version);
 	out->backend = backend;
@@ -32,7 +33,8 @@ static bool follow_client(const struct service *service, uint32_t version, uint3
 }
 
 /* A client session with flows holds all of the client's; one without yields to a drain and to a steer. */
-static bool by_client(const struct service *service, const struct steer *steer, const struct explain_facts *facts, struct explanation *out)
+static bool by_client(const struct service *service, const struct steer *steer, const struct explain_facts *facts,
+		      struct explanation *out)
 {
 	const struct rainbow_pin *client = facts->client;
 	bool stays;
@@ -41,9 +43,11 @@ static bool by_client(const struct service *service, const struct steer *steer, 
 		return false;
 	stays = client && takes_new(service, client->version) && (!steer || steer->version == client->version);
 	if (client && (client->flows || stays))
-		return follow_client(service, client->version, client->backend, "the client has a session, and its connections stay together", out);
+		return follow_client(service, client->version, client->backend,
+				     "the client has a session, and its connections stay together", out);
 	if (!steer && facts->choice && takes_new(service, facts->choice->version))
-		return follow_client(service, facts->choice->version, facts->choice->backend, "a connection of this client was sent there a moment ago", out);
+		return follow_client(service, facts->choice->version, facts->choice->backend,
+				     "a connection of this client was sent there a moment ago", out);
 	return false;
 }
 
@@ -79,9 +83,11 @@ static void by_wheel(const struct service *service, const struct rainbow_flow *f
 	if (!out->version)
 		snprintf(out->detail, sizeof(out->detail), "no version takes new sessions: it would be refused");
 	else if (service->selection == RAINBOW_SELECTION_EXACT)
-		snprintf(out->detail, sizeof(out->detail), "if it is the very next new session, the order gives it slot %u of 1000", slot);
+		snprintf(out->detail, sizeof(out->detail),
+			 "if it is the very next new session, the order gives it slot %u of 1000", slot);
 	else
-		snprintf(out->detail, sizeof(out->detail), "its hash gives it slot %u of 1000, which is one of this version's", slot);
+		snprintf(out->detail, sizeof(out->detail), "its hash gives it slot %u of 1000, which is one of this version's",
+			 slot);
 }
 
 struct explanation explain(const struct service *service, const struct rainbow_flow *flow, const struct explain_facts *facts)

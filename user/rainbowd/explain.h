@@ -11,9 +11,9 @@
 
 struct explain_facts {
 	uint64_t secret[2];
-	uint64_t cursor;                  /* selection exact: new sessions so far */
-	const struct rainbow_pin *flow;   /* of this very flow, if it is live; or NULL */
-	const struct rainbow_pin *client; /* affinity client: of its session, if it is live; or NULL */
+	uint64_t cursor;                       /* selection exact: new sessions so far */
+	const struct rainbow_pin *flow;        /* of this very flow, if it is live; or NULL */
+	const struct rainbow_pin *client;      /* affinity client: of its session, if it is live; or NULL */
 	const struct rainbow_nursling *choice; /* affinity client: what was chosen for it a moment ago; or NULL */
 };
 

@@ -23,7 +23,8 @@ int handle_detach(struct request *request, json_t **reply, struct error *err)
 
 	if (rc)
 		return rc;
-	*reply = reply_done(request, NULL, "hooks and maps removed; %" PRIu64 " live session%s cut", live, live == 1 ? " is" : "s are");
+	*reply = reply_done(request, NULL, "hooks and maps removed; %" PRIu64 " live session%s cut", live,
+			    live == 1 ? " is" : "s are");
 	json_object_set_new(*reply, "live", json_integer((json_int_t)live));
 	if (request->dry_run)
 		return 0;

@@ -31,7 +31,8 @@ static int read_on_deadline(const json_t *body, struct drain_order *order, struc
 	order->has_on_deadline = true;
 	order->on_deadline = strcmp(text, "hold") == 0 ? ON_DEADLINE_HOLD : ON_DEADLINE_RESET;
 	if (order->on_deadline == ON_DEADLINE_RESET && strcmp(text, "reset") != 0)
-		return error_set(err, ERROR_BAD_INPUT, "on_deadline", "unknown word %.40s for on_deadline; there is reset, hold", text);
+		return error_set(err, ERROR_BAD_INPUT, "on_deadline",
+				 "unknown word %.40s for on_deadline; there is reset, hold", text);
 	return 0;
 }
 
@@ -51,13 +52,16 @@ static json_t *reply_drain(const struct request *request, const struct change *c
 	json_t *reply;
 
 	if (version->state == RAINBOW_VERSION_DRAINED)
-		reply = reply_done(request, change->after, "version %s of %s is drained already", version->label, change->after->name);
+		reply = reply_done(request, change->after, "version %s of %s is drained already", version->label,
+				   change->after->name);
 	else if (!version->drain.deadline.unix_ms)
-		reply = reply_done(request, change->after, "version %s of %s drains %" PRIu64 " live session%s, without a deadline", version->label,
-				   change->after->name, live, live == 1 ? "" : "s");
+		reply =
+		    reply_done(request, change->after, "version %s of %s drains %" PRIu64 " live session%s, without a deadline",
+			       version->label, change->after->name, live, live == 1 ? "" : "s");
 	else
-		reply = reply_done(request, change->after, "version %s of %s drains %" PRIu64 " live session%s, until %s", version->label,
-				   change->after->name, live, live == 1 ? "" : "s", instant_format(version->drain.deadline, deadline));
+		reply = reply_done(request, change->after, "version %s of %s drains %" PRIu64 " live session%s, until %s",
+				   version->label, change->after->name, live, live == 1 ? "" : "s",
+				   instant_format(version->drain.deadline, deadline));
 	json_object_set_new(reply, "state", json_string(version_state_name(version->state)));
 	json_object_set_new(reply, "live", json_integer((json_int_t)live));
 	json_object_set_new(reply, "started", json_instant(version->drain.started));
@@ -99,10 +103,13 @@ int handle_undrain(struct request *request, json_t **reply, struct error *err)
 	rc = rc ? rc : command_undrain(change.after, request->variable[1], err);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc && was_active)
-		*reply = reply_done(request, change.after, "version %s of %s is active already", request->variable[1], change.after->name);
+		*reply = reply_done(request, change.after, "version %s of %s is active already", request->variable[1],
+				    change.after->name);
 	else if (!rc)
-		*reply = reply_done(request, change.after, "version %s of %s is active with no share; give it one: rainbowctl set-weight %s %s=PERCENT ...",
-				    request->variable[1], change.after->name, change.after->name, request->variable[1]);
+		*reply =
+		    reply_done(request, change.after,
+			       "version %s of %s is active with no share; give it one: rainbowctl set-weight %s %s=PERCENT ...",
+			       request->variable[1], change.after->name, change.after->name, request->variable[1]);
 	change_end(&change);
 	return rc;
 }
@@ -130,8 +137,9 @@ static void on_found(void *arg, int rc, uint64_t sessions, const struct error *e
 	json_t *reply = NULL;
 
 	if (!rc) {
-		reply = reply_done(request, model_find_service(&request->daemon->model, request->variable[0]), "closing %" PRIu64 " session%s of version %s of %s", sessions,
-				   sessions == 1 ? "" : "s", request->variable[1], request->variable[0]);
+		reply = reply_done(request, model_find_service(&request->daemon->model, request->variable[0]),
+				   "closing %" PRIu64 " session%s of version %s of %s", sessions, sessions == 1 ? "" : "s",
+				   request->variable[1], request->variable[0]);
 		json_object_set_new(reply, "sessions", json_integer((json_int_t)sessions));
 	}
 	request_finish(request, rc, reply, err);
@@ -141,13 +149,13 @@ static void start_closing(struct request *request, const struct change *change)
 {
 	const struct version *version = service_find_version(change->after, request->variable[1]);
 	struct closer_order order = {
-		.purpose = request->dry_run ? CLOSER_COUNT : CLOSER_EVICT,
-		.service = change->after->id,
-		.version = version->id,
-		.cutoff = version->eviction.cutoff,
-		.rate = version->eviction.rate,
-		.found = on_found,
-		.arg = request,
+	    .purpose = request->dry_run ? CLOSER_COUNT : CLOSER_EVICT,
+	    .service = change->after->id,
+	    .version = version->id,
+	    .cutoff = version->eviction.cutoff,
+	    .rate = version->eviction.rate,
+	    .found = on_found,
+	    .arg = request,
 	};
 
 	request_defer(request);

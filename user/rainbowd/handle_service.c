@@ -10,10 +10,11 @@ static json_t *json_service(const struct service *service)
 	char address[ADDR_TEXT_SIZE], idle[DURATION_TEXT_SIZE];
 
 	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "name", service->name, "address",
-			 addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol", protocol_name(service->protocol), "mode",
-			 "nat", "affinity", affinity_name(service->affinity), "selection", selection_name(service->selection), "stray",
-			 stray_name(service->stray), "idle_timeout", duration_format(service->idle_timeout, idle), "generation",
-			 (json_int_t)service->generation, "versions", (json_int_t)service->version_count);
+			 addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol",
+			 protocol_name(service->protocol), "mode", "nat", "affinity", affinity_name(service->affinity),
+			 "selection", selection_name(service->selection), "stray", stray_name(service->stray), "idle_timeout",
+			 duration_format(service->idle_timeout, idle), "generation", (json_int_t)service->generation,
+			 "versions", (json_int_t)service->version_count);
 }
 
 int handle_service_list(struct request *request, json_t **reply, struct error *err)
@@ -30,8 +31,8 @@ int handle_service_list(struct request *request, json_t **reply, struct error *e
 }
 
 /* One word of a list of words; *out stays 0, the default, if it is not given. */
-static int read_word(const json_t *body, const char *key, const char *words, unsigned int (*parse)(const char *text), unsigned int *out,
-		     struct error *err)
+static int read_word(const json_t *body, const char *key, const char *words, unsigned int (*parse)(const char *text),
+		     unsigned int *out, struct error *err)
 {
 	const char *text;
 	int rc = body_string(body, key, false, &text, err);
@@ -79,7 +80,8 @@ static int read_words(const json_t *body, struct service *service, struct error 
 
 static int read_service(const json_t *body, struct service *service, struct error *err)
 {
-	static const char *const keys[] = {"name", "address", "protocol", "affinity", "selection", "stray", "idle_timeout", NULL};
+	static const char *const keys[] = {"name",      "address", "protocol",     "affinity",
+					   "selection", "stray",   "idle_timeout", NULL};
 	const char *name = NULL, *address = NULL;
 	bool idle_given;
 	int rc = body_check_keys(body, keys, err);
@@ -105,8 +107,9 @@ int handle_service_add(struct request *request, json_t **reply, struct error *er
 	rc = rc ? rc : command_service_add(&request->daemon->model, change.after, err);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
-		*reply = reply_done(request, change.after, "service %s on %s/%s added; it has no version yet", change.after->name,
-				    endpoint_format(&change.after->at.addr, change.after->at.port, address), protocol_name(change.after->protocol));
+		*reply = reply_done(request, change.after, "service %s on %s/%s added; it has no version yet",
+				    change.after->name, endpoint_format(&change.after->at.addr, change.after->at.port, address),
+				    protocol_name(change.after->protocol));
 	change_end(&change);
 	return rc;
 }

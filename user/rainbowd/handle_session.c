@@ -9,7 +9,7 @@
 #include "worker.h"
 
 #define LIMIT_DEFAULT 100
-#define LIMIT_MOST 100000
+#define LIMIT_MOST    100000
 
 /* Now, as the pins know time. */
 struct pin_time {
@@ -88,7 +88,8 @@ static bool offer(const struct rainbow_flow *flow, const struct rainbow_pin *pin
 
 	if (roll_offer(&walk->roll, flow, pin))
 		return true;
-	walk->rc = error_set(&walk->err, ERROR_INTERNAL, NULL, "out of memory for the list of sessions; ask for fewer with limit");
+	walk->rc =
+	    error_set(&walk->err, ERROR_INTERNAL, NULL, "out of memory for the list of sessions; ask for fewer with limit");
 	return false;
 }
 
@@ -101,13 +102,15 @@ static void walk_run(struct work *work)
 	roll_finish(&walk->roll);
 }
 
-static json_t *json_entry(struct daemon *daemon, const struct service *service, const struct roll_entry *entry, const struct pin_time *now)
+static json_t *json_entry(struct daemon *daemon, const struct service *service, const struct roll_entry *entry,
+			  const struct pin_time *now)
 {
 	uint32_t flows = entry->kind == RAINBOW_PIN_CLIENT ? entry->flows & ~RAINBOW_FLOWS_ENDED : 1;
 
-	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:I}", "client", json_client(&entry->flow), "version", json_label(service, entry->version),
-			 "backend", json_backend(daemon, entry->backend), "state", pin_state_name(entry->state), "age_seconds",
-			 json_age(now, entry->opened), "idle_seconds", json_idle(now, entry->last_seen), "flows", (json_int_t)flows);
+	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:I}", "client", json_client(&entry->flow), "version",
+			 json_label(service, entry->version), "backend", json_backend(daemon, entry->backend), "state",
+			 pin_state_name(entry->state), "age_seconds", json_age(now, entry->opened), "idle_seconds",
+			 json_idle(now, entry->last_seen), "flows", (json_int_t)flows);
 }
 
 static json_t *json_roll(const struct session_walk *walk, const struct pin_time *now)
@@ -190,7 +193,8 @@ static int read_client(const struct request *request, struct endpoint *client, s
 	const char *text = request_query(request, "client");
 
 	if (!text)
-		return error_set(err, ERROR_BAD_INPUT, "client", "client is missing: ADDR:PORT as the client's own end of the connection");
+		return error_set(err, ERROR_BAD_INPUT, "client",
+				 "client is missing: ADDR:PORT as the client's own end of the connection");
 	return endpoint_parse(text, client, "client", err);
 }
 
@@ -209,20 +213,24 @@ static struct rainbow_flow client_key_of(const struct service *service, const st
 }
 
 /* The pin that is this client's session: of its flow, or of the client itself. */
-static bool find_session(struct daemon *daemon, const struct service *service, const struct endpoint *client, struct rainbow_pin *pin)
+static bool find_session(struct daemon *daemon, const struct service *service, const struct endpoint *client,
+			 struct rainbow_pin *pin)
 {
-	struct rainbow_flow key = service->affinity == RAINBOW_AFFINITY_CLIENT ? client_key_of(service, client) : flow_of(service, client);
+	struct rainbow_flow key =
+	    service->affinity == RAINBOW_AFFINITY_CLIENT ? client_key_of(service, client) : flow_of(service, client);
 
 	return datapath_pin_find(daemon->datapath, &key, pin) == 0 && pin_state_name(pin->state);
 }
 
-static json_t *json_found(struct daemon *daemon, const struct service *service, const struct rainbow_pin *pin, const struct pin_time *now)
+static json_t *json_found(struct daemon *daemon, const struct service *service, const struct rainbow_pin *pin,
+			  const struct pin_time *now)
 {
 	const struct version *version = service_find_version_id(service, pin->version);
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "service", service->name, "version", json_label(service, pin->version), "tuple",
-			 version ? json_tuple(&version->tuple) : json_null(), "backend", json_backend(daemon, pin->backend), "state",
-			 pin_state_name(pin->state), "age_seconds", json_age(now, pin->opened), "idle_seconds", json_idle(now, pin->last_seen));
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "service", service->name, "version",
+			 json_label(service, pin->version), "tuple", version ? json_tuple(&version->tuple) : json_null(),
+			 "backend", json_backend(daemon, pin->backend), "state", pin_state_name(pin->state), "age_seconds",
+			 json_age(now, pin->opened), "idle_seconds", json_idle(now, pin->last_seen));
 }
 
 int handle_whois(struct request *request, json_t **reply, struct error *err)
@@ -251,8 +259,8 @@ int handle_whois(struct request *request, json_t **reply, struct error *err)
 	}
 	if (!json_array_size(list)) {
 		json_decref(list);
-		return error_set(err, ERROR_NOT_FOUND, "client", "%s has no session%s%s", request_query(request, "client"), only ? " of service " : "",
-				 only ? only : "");
+		return error_set(err, ERROR_NOT_FOUND, "client", "%s has no session%s%s", request_query(request, "client"),
+				 only ? " of service " : "", only ? only : "");
 	}
 	*reply = json_pack("{s:o, s:o}", "client", json_endpoint(&client), "sessions", list);
 	return 0;
@@ -265,7 +273,8 @@ static const struct rainbow_pin *find_live(struct daemon *daemon, const struct r
 }
 
 /* A choice older than nursery_seconds has been forgotten. */
-static const struct rainbow_nursling *find_choice(struct daemon *daemon, const struct rainbow_flow *key, struct rainbow_nursling *nursling)
+static const struct rainbow_nursling *find_choice(struct daemon *daemon, const struct rainbow_flow *key,
+						  struct rainbow_nursling *nursling)
 {
 	const struct rainbow_meta *meta = datapath_meta(daemon->datapath);
 	struct rainbow_clock clock;
@@ -278,7 +287,8 @@ static const struct rainbow_nursling *find_choice(struct daemon *daemon, const s
 
 static bool has_place(const struct rainbow_backend *entry)
 {
-	return entry->state == RAINBOW_BACKEND_ACTIVE && entry->healthy && (!entry->max_sessions || entry->live < entry->max_sessions);
+	return entry->state == RAINBOW_BACKEND_ACTIVE && entry->healthy &&
+	       (!entry->max_sessions || entry->live < entry->max_sessions);
 }
 
 /* 0: all are full. Among equals the kernel's hash decides; this names the first. */
@@ -324,8 +334,8 @@ int handle_explain(struct request *request, json_t **reply, struct error *err)
 	why = explain(service, &flow, &facts);
 	if (why.version && !why.backend)
 		why.backend = fewest_live(daemon, why.version);
-	*reply = json_pack("{s:s, s:o, s:o, s:s, s:s, s:o}", "service", service->name, "client", json_endpoint(&client), "version",
-			   why.version ? json_string(why.version->label) : json_null(), "rule", why.version ? why.rule : "none", "detail", why.detail,
-			   "backend", json_backend(daemon, why.backend));
+	*reply = json_pack("{s:s, s:o, s:o, s:s, s:s, s:o}", "service", service->name, "client", json_endpoint(&client),
+			   "version", why.version ? json_string(why.version->label) : json_null(), "rule",
+			   why.version ? why.rule : "none", "detail", why.detail, "backend", json_backend(daemon, why.backend));
 	return 0;
 }

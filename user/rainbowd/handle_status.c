@@ -14,11 +14,13 @@ static uint64_t load(const __u64 *counter)
 static json_t *json_sessions(const struct rainbow_version *entry)
 {
 	json_t *ended = json_pack("{s:I, s:I, s:I, s:I, s:I}", "fin", (json_int_t)load(&entry->ended_fin), "reset_client",
-				  (json_int_t)load(&entry->ended_reset_client), "reset_server", (json_int_t)load(&entry->ended_reset_server), "idle",
-				  (json_int_t)load(&entry->ended_idle), "forced", (json_int_t)load(&entry->ended_forced));
+				  (json_int_t)load(&entry->ended_reset_client), "reset_server",
+				  (json_int_t)load(&entry->ended_reset_server), "idle", (json_int_t)load(&entry->ended_idle),
+				  "forced", (json_int_t)load(&entry->ended_forced));
 
-	return json_pack("{s:I, s:I, s:I, s:o, s:I}", "live", (json_int_t)load(&entry->live), "closing", (json_int_t)load(&entry->closing),
-			 "opened", (json_int_t)load(&entry->opened), "ended", ended, "refused", (json_int_t)load(&entry->refused));
+	return json_pack("{s:I, s:I, s:I, s:o, s:I}", "live", (json_int_t)load(&entry->live), "closing",
+			 (json_int_t)load(&entry->closing), "opened", (json_int_t)load(&entry->opened), "ended", ended,
+			 "refused", (json_int_t)load(&entry->refused));
 }
 
 static json_t *json_backends(struct daemon *daemon, const struct version *version)
@@ -32,10 +34,11 @@ static json_t *json_backends(struct daemon *daemon, const struct version *versio
 		const struct rainbow_backend *entry = datapath_backend(daemon->datapath, backend->id);
 
 		/* Nobody checks their health yet, so it is unknown. */
-		json_array_append_new(list, json_pack("{s:s, s:i, s:n, s:I, s:o, s:b}", "address", addr_format(&backend->at.addr, address), "port",
-						      (int)backend->at.port, "healthy", "live", (json_int_t)load(&entry->live), "max_sessions",
-						      json_unless(!backend->max_sessions, json_integer(backend->max_sessions)), "leaving",
-						      (int)backend->leaving));
+		json_array_append_new(list, json_pack("{s:s, s:i, s:n, s:I, s:o, s:b}", "address",
+						      addr_format(&backend->at.addr, address), "port", (int)backend->at.port,
+						      "healthy", "live", (json_int_t)load(&entry->live), "max_sessions",
+						      json_unless(!backend->max_sessions, json_integer(backend->max_sessions)),
+						      "leaving", (int)backend->leaving));
 	}
 	return list;
 }
@@ -50,8 +53,9 @@ static json_t *json_drain(struct daemon *daemon, const struct version *version, 
 		return json_null();
 	eta_ms = version->state == RAINBOW_VERSION_DRAINED ? 0 : drain_eta_ms(&version->drain, live, ended, window_ms, now);
 	return json_pack("{s:o, s:o, s:s, s:I, s:o, s:b}", "started", json_instant(version->drain.started), "deadline",
-			 json_instant(version->drain.deadline), "on_deadline", on_deadline_name(version->drain.on_deadline), "remaining",
-			 (json_int_t)live, "eta_seconds", json_unless(eta_ms < 0, json_integer((eta_ms + 999) / 1000)), "overdue",
+			 json_instant(version->drain.deadline), "on_deadline", on_deadline_name(version->drain.on_deadline),
+			 "remaining", (json_int_t)live, "eta_seconds",
+			 json_unless(eta_ms < 0, json_integer((eta_ms + 999) / 1000)), "overdue",
 			 version->state == RAINBOW_VERSION_DRAINING && drain_is_overdue(&version->drain, now));
 }
 
@@ -90,8 +94,9 @@ static json_t *json_version(struct daemon *daemon, const struct version *version
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "label", version->label, "state",
 			 version_state_name(version->state), "weight", json_percent(version->weight), "share_of_new",
 			 json_share(daemon, version, opened_of_service), "sessions", json_sessions(entry), "oldest_seconds",
-			 json_oldest(daemon, version, live), "drain", json_drain(daemon, version, live), "created", json_instant(version->created),
-			 "tuple", json_tuple(&version->tuple), "backends", json_backends(daemon, version));
+			 json_oldest(daemon, version, live), "drain", json_drain(daemon, version, live), "created",
+			 json_instant(version->created), "tuple", json_tuple(&version->tuple), "backends",
+			 json_backends(daemon, version));
 }
 
 static json_t *json_packets(struct daemon *daemon, uint32_t service)
@@ -100,11 +105,12 @@ static json_t *json_packets(struct daemon *daemon, uint32_t service)
 
 	if (datapath_packets(daemon->datapath, service, &p))
 		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)p.requests, "replies",
-			 (json_int_t)p.replies, "handshakes", (json_int_t)p.handshakes, "icmp_errors", (json_int_t)p.icmp_errors,
-			 "closing_answered", (json_int_t)p.closing_answered, "strays_reset", (json_int_t)p.strays_reset, "strays_dropped",
-			 (json_int_t)p.strays_dropped, "strays_passed", (json_int_t)p.strays_passed, "refused_table_full",
-			 (json_int_t)p.refused_table_full, "refused_backends_full", (json_int_t)p.refused_backends_full, "refused_no_version",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)p.requests,
+			 "replies", (json_int_t)p.replies, "handshakes", (json_int_t)p.handshakes, "icmp_errors",
+			 (json_int_t)p.icmp_errors, "closing_answered", (json_int_t)p.closing_answered, "strays_reset",
+			 (json_int_t)p.strays_reset, "strays_dropped", (json_int_t)p.strays_dropped, "strays_passed",
+			 (json_int_t)p.strays_passed, "refused_table_full", (json_int_t)p.refused_table_full,
+			 "refused_backends_full", (json_int_t)p.refused_backends_full, "refused_no_version",
 			 (json_int_t)p.refused_no_version, "dropped_retry", (json_int_t)p.dropped_retry);
 }
 
@@ -120,9 +126,10 @@ static json_t *json_service(struct daemon *daemon, const struct service *service
 	for (i = 0; i < service->version_count; i++)
 		json_array_append_new(versions, json_version(daemon, &service->versions[i], opened));
 	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o}", "name", service->name, "address",
-			 addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol", protocol_name(service->protocol), "mode",
-			 "nat", "affinity", affinity_name(service->affinity), "selection", selection_name(service->selection), "generation",
-			 (json_int_t)service->generation, "versions", versions, "packets", json_packets(daemon, service->id));
+			 addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol",
+			 protocol_name(service->protocol), "mode", "nat", "affinity", affinity_name(service->affinity),
+			 "selection", selection_name(service->selection), "generation", (json_int_t)service->generation,
+			 "versions", versions, "packets", json_packets(daemon, service->id));
 }
 
 static json_t *json_hooks(struct daemon *daemon)
@@ -133,20 +140,22 @@ static json_t *json_hooks(struct daemon *daemon)
 
 	for (i = 0; i < count; i++)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:b}", "interface", hooks[i].hook.name, "kind",
-						      hook_kind_name(hooks[i].hook.kind), "ingress", hooks[i].ingress, "egress", hooks[i].egress,
-						      "attached", (int)hooks[i].attached));
+						      hook_kind_name(hooks[i].hook.kind), "ingress", hooks[i].ingress, "egress",
+						      hooks[i].egress, "attached", (int)hooks[i].attached));
 	return list;
 }
 
 static json_t *json_daemon(struct daemon *daemon)
 {
 	const struct rainbow_meta *meta = datapath_meta(daemon->datapath);
-	json_t *pins = json_pack("{s:I, s:I}", "used", (json_int_t)load(&meta->pins), "limit", (json_int_t)datapath_pin_limit(daemon->datapath));
+	json_t *pins = json_pack("{s:I, s:I}", "used", (json_int_t)load(&meta->pins), "limit",
+				 (json_int_t)datapath_pin_limit(daemon->datapath));
 	int64_t sweep_ms = census_duration_ms(daemon->census);
 
-	return json_pack("{s:s, s:i, s:I, s:o, s:s, s:o, s:o, s:o}", "version", RAINBOW_RELEASE, "schema", RAINBOW_SCHEMA, "pid",
-			 (json_int_t)getpid(), "started", json_instant(daemon->started), "pin_dir", daemon->config.pin_dir, "pins", pins, "sweep_ms",
-			 json_unless(sweep_ms < 0, json_integer(sweep_ms)), "hooks", json_hooks(daemon));
+	return json_pack("{s:s, s:i, s:I, s:o, s:s, s:o, s:o, s:o}", "version", RAINBOW_RELEASE, "schema", RAINBOW_SCHEMA,
+			 "pid", (json_int_t)getpid(), "started", json_instant(daemon->started), "pin_dir",
+			 daemon->config.pin_dir, "pins", pins, "sweep_ms", json_unless(sweep_ms < 0, json_integer(sweep_ms)),
+			 "hooks", json_hooks(daemon));
 }
 
 int handle_status(struct request *request, json_t **reply, struct error *err)
@@ -165,7 +174,7 @@ int handle_status(struct request *request, json_t **reply, struct error *err)
 	for (i = 0; i < daemon->model.count; i++)
 		if (!service || daemon->model.services[i] == service)
 			json_array_append_new(services, json_service(daemon, daemon->model.services[i]));
-	*reply = json_pack("{s:o, s:o, s:o}", "services", services, "count_drift", json_unless(!drift_known, json_integer((json_int_t)drift)),
-			   "daemon", json_daemon(daemon));
+	*reply = json_pack("{s:o, s:o, s:o}", "services", services, "count_drift",
+			   json_unless(!drift_known, json_integer((json_int_t)drift)), "daemon", json_daemon(daemon));
 	return 0;
 }

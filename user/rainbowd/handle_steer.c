@@ -9,8 +9,9 @@ static void list_steers(const struct service *service, json_t *list)
 	size_t i;
 
 	for (i = 0; i < service->steer_count; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "service", service->name, "range", cidr_format(&service->steers[i].range, range),
-						      "version", service_find_version_id(service, service->steers[i].version)->label));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "service", service->name, "range",
+						      cidr_format(&service->steers[i].range, range), "version",
+						      service_find_version_id(service, service->steers[i].version)->label));
 }
 
 int handle_steer_list(struct request *request, json_t **reply, struct error *err)
@@ -75,8 +76,8 @@ int handle_steer_remove(struct request *request, json_t **reply, struct error *e
 	rc = rc ? rc : command_steer_remove(change.after, &range, err);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
-		*reply = reply_done(request, change.after, "new sessions of %s from %s follow the weights again", change.after->name,
-				    cidr_format(&range, text));
+		*reply = reply_done(request, change.after, "new sessions of %s from %s follow the weights again",
+				    change.after->name, cidr_format(&range, text));
 	change_end(&change);
 	return rc;
 }

@@ -16,8 +16,8 @@ static json_t *json_backends(const struct version *version)
 		const struct backend *backend = &version->backends[i];
 
 		json_array_append_new(list, json_pack("{s:o, s:o, s:b}", "address", json_endpoint(&backend->at), "max_sessions",
-						      json_unless(!backend->max_sessions, json_integer(backend->max_sessions)), "leaving",
-						      (int)backend->leaving));
+						      json_unless(!backend->max_sessions, json_integer(backend->max_sessions)),
+						      "leaving", (int)backend->leaving));
 	}
 	return list;
 }
@@ -27,8 +27,9 @@ static json_t *json_version(const struct daemon *daemon, const struct service *s
 	const struct rainbow_version *entry = datapath_version(daemon->datapath, version->id);
 
 	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "service", service->name, "label", version->label, "state",
-			 version_state_name(version->state), "weight", json_percent(version->weight), "live", (json_int_t)entry->live, "created",
-			 json_instant(version->created), "tuple", json_tuple(&version->tuple), "backends", json_backends(version));
+			 version_state_name(version->state), "weight", json_percent(version->weight), "live",
+			 (json_int_t)entry->live, "created", json_instant(version->created), "tuple",
+			 json_tuple(&version->tuple), "backends", json_backends(version));
 }
 
 static void list_versions(const struct daemon *daemon, const struct service *service, json_t *list)
@@ -79,11 +80,13 @@ static int read_backends(const json_t *body, struct version *order, struct error
 	int rc = 0;
 
 	if (!json_is_array(list))
-		return error_set(err, ERROR_BAD_INPUT, "backends", "\"backends\" is missing: a list of at least one {\"address\":\"10.0.0.2:80\"}");
+		return error_set(err, ERROR_BAD_INPUT, "backends",
+				 "\"backends\" is missing: a list of at least one {\"address\":\"10.0.0.2:80\"}");
 	if (json_array_size(list) > RAINBOW_MAX_BACKENDS_PER_VERSION)
-		return error_set(err, ERROR_BAD_INPUT, "backends", "%zu backends are given; a version can have %d", json_array_size(list),
-				 RAINBOW_MAX_BACKENDS_PER_VERSION);
-	json_array_foreach(list, i, object) {
+		return error_set(err, ERROR_BAD_INPUT, "backends", "%zu backends are given; a version can have %d",
+				 json_array_size(list), RAINBOW_MAX_BACKENDS_PER_VERSION);
+	json_array_foreach(list, i, object)
+	{
 		struct backend backend = {0};
 
 		rc = read_backend(object, &backend, err);
@@ -152,7 +155,8 @@ int handle_version_add(struct request *request, json_t **reply, struct error *er
 	rc = rc ? rc : command_version_add(&request->daemon->model, change.after, &order, instant_now(), err);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
-		*reply = reply_done(request, change.after, "version %s added to %s with %zu backend%s; it takes %s %% of new sessions", order.label,
+		*reply = reply_done(request, change.after,
+				    "version %s added to %s with %zu backend%s; it takes %s %% of new sessions", order.label,
 				    change.after->name, order.backend_count, order.backend_count == 1 ? "" : "s",
 				    percent_format(service_find_version(change.after, order.label)->weight, percent));
 	change_end(&change);
@@ -170,7 +174,8 @@ int handle_version_remove(struct request *request, json_t **reply, struct error 
 	rc = command_version_remove(change.after, request->variable[1], &change.counts, err);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
-		*reply = reply_done(request, change.after, "version %s of %s removed", request->variable[1], change.after->name);
+		*reply =
+		    reply_done(request, change.after, "version %s of %s removed", request->variable[1], change.after->name);
 	change_end(&change);
 	return rc;
 }
@@ -189,7 +194,8 @@ int handle_backend_add(struct request *request, json_t **reply, struct error *er
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
 		*reply = reply_done(request, change.after, "backend %s added to version %s of %s",
-				    endpoint_format(&order.at.addr, order.at.port, address), request->variable[1], change.after->name);
+				    endpoint_format(&order.at.addr, order.at.port, address), request->variable[1],
+				    change.after->name);
 	change_end(&change);
 	return rc;
 }
@@ -208,10 +214,12 @@ int handle_backend_remove(struct request *request, json_t **reply, struct error 
 	rc = rc ? rc : command_backend_remove(change.after, request->variable[1], &at, &change.counts, &stay, err);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (stay)
-		snprintf(tail, sizeof(tail), "; %" PRIu64 " live session%s stay%s on it to the end", stay, stay == 1 ? "" : "s", stay == 1 ? "s" : "");
+		snprintf(tail, sizeof(tail), "; %" PRIu64 " live session%s stay%s on it to the end", stay, stay == 1 ? "" : "s",
+			 stay == 1 ? "s" : "");
 	if (!rc) {
-		*reply = reply_done(request, change.after, "backend %s removed from version %s of %s%s", endpoint_format(&at.addr, at.port, address),
-				    request->variable[1], change.after->name, tail);
+		*reply =
+		    reply_done(request, change.after, "backend %s removed from version %s of %s%s",
+			       endpoint_format(&at.addr, at.port, address), request->variable[1], change.after->name, tail);
 		json_object_set_new(*reply, "stay", json_integer((json_int_t)stay));
 	}
 	change_end(&change);

@@ -27,12 +27,14 @@ static int read_weights(const json_t *body, struct weight_order *orders, size_t 
 	if (rc)
 		return rc;
 	if (!json_is_object(weights))
-		return error_set(err, ERROR_BAD_INPUT, "weights", "\"weights\" is missing: an object like {\"v1\":95,\"v2\":5}");
+		return error_set(err, ERROR_BAD_INPUT, "weights",
+				 "\"weights\" is missing: an object like {\"v1\":95,\"v2\":5}");
 	if (json_object_size(weights) > RAINBOW_MAX_VERSIONS_PER_SERVICE)
-		return error_set(err, ERROR_BAD_INPUT, "weights", "%zu weights are given; a service can have %d versions", json_object_size(weights),
-				 RAINBOW_MAX_VERSIONS_PER_SERVICE);
+		return error_set(err, ERROR_BAD_INPUT, "weights", "%zu weights are given; a service can have %d versions",
+				 json_object_size(weights), RAINBOW_MAX_VERSIONS_PER_SERVICE);
 	*count = 0;
-	json_object_foreach(weights, label, value) {
+	json_object_foreach(weights, label, value)
+	{
 		rc = read_weight(label, value, &orders[(*count)++], err);
 		if (rc)
 			return rc;
@@ -91,7 +93,8 @@ static int read_sessions(const char *word, enum rollback_sessions *out, struct e
 			return 0;
 		}
 	}
-	return error_set(err, ERROR_BAD_INPUT, "sessions", "unknown word %.40s for sessions; there is keep, drain, reset", word);
+	return error_set(err, ERROR_BAD_INPUT, "sessions", "unknown word %.40s for sessions; there is keep, drain, reset",
+			 word);
 }
 
 int handle_rollback(struct request *request, json_t **reply, struct error *err)
@@ -113,7 +116,8 @@ int handle_rollback(struct request *request, json_t **reply, struct error *err)
 	rc = rc ? rc : command_rollback(change.after, to, sessions, &change.counts, instant_now(), &target, err);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc) {
-		*reply = reply_done(request, change.after, "%s rolled back: all new sessions go to %s; running ones of the others %s",
+		*reply = reply_done(request, change.after,
+				    "%s rolled back: all new sessions go to %s; running ones of the others %s",
 				    change.after->name, target->label, fates[sessions]);
 		json_object_set_new(*reply, "to", json_string(target->label));
 	}

@@ -8,10 +8,10 @@ static const struct {
 	const char *name;
 	enum rainbow_hook_kind kind;
 } kinds[] = {
-	{"auto", RAINBOW_HOOK_NONE},
-	{"xdp", RAINBOW_HOOK_XDP},
-	{"xdp-generic", RAINBOW_HOOK_XDP_GENERIC},
-	{"tc", RAINBOW_HOOK_TC},
+    {"auto", RAINBOW_HOOK_NONE},
+    {"xdp", RAINBOW_HOOK_XDP},
+    {"xdp-generic", RAINBOW_HOOK_XDP_GENERIC},
+    {"tc", RAINBOW_HOOK_TC},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -40,8 +40,9 @@ static int kind_parse(const char *word, enum rainbow_hook_kind *out, struct erro
 		}
 	}
 	nearest = text_nearest(word, words);
-	return error_set(err, ERROR_BAD_INPUT, "interface", "\"%.32s\" is no kind of hook%s%s%s; there are auto, xdp, xdp-generic and tc",
-			 word, nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "");
+	return error_set(err, ERROR_BAD_INPUT, "interface",
+			 "\"%.32s\" is no kind of hook%s%s%s; there are auto, xdp, xdp-generic and tc", word,
+			 nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "");
 }
 
 int hook_wish_parse(const char *text, struct hook_wish *out, struct error *err)
@@ -51,9 +52,10 @@ int hook_wish_parse(const char *text, struct hook_wish *out, struct error *err)
 	int rc;
 
 	if (!length || length >= sizeof(wish.interface) || strcspn(text, "/ \t\n") < length)
-		return error_set(err, ERROR_BAD_INPUT, "interface",
-				 "\"%.32s\" names no interface: 1 to %zu characters, then perhaps :auto, :xdp, :xdp-generic or :tc", text,
-				 sizeof(wish.interface) - 1);
+		return error_set(
+		    err, ERROR_BAD_INPUT, "interface",
+		    "\"%.32s\" names no interface: 1 to %zu characters, then perhaps :auto, :xdp, :xdp-generic or :tc", text,
+		    sizeof(wish.interface) - 1);
 	memcpy(wish.interface, text, length);
 	if (text[length]) {
 		rc = kind_parse(text + length + 1, &wish.kind, err);

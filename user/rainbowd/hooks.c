@@ -27,9 +27,9 @@ struct programs {
 static struct programs programs_of(const struct datapath *dp)
 {
 	return (struct programs){
-		.xdp = bpf_program__fd(dp->skeleton->progs.rainbow_xdp),
-		.ingress = bpf_program__fd(dp->skeleton->progs.rainbow_ingress),
-		.egress = bpf_program__fd(dp->skeleton->progs.rainbow_egress),
+	    .xdp = bpf_program__fd(dp->skeleton->progs.rainbow_xdp),
+	    .ingress = bpf_program__fd(dp->skeleton->progs.rainbow_ingress),
+	    .egress = bpf_program__fd(dp->skeleton->progs.rainbow_egress),
 	};
 }
 
@@ -125,9 +125,10 @@ static int record_put(const struct datapath *dp, const struct netdev *dev, enum 
 	if (!bpf_map_update_elem(bpf_map__fd(dp->skeleton->maps.rainbow_hook), &dev->ifindex, &hook, BPF_ANY))
 		return 0;
 	if (errno == E2BIG)
-		return error_set(err, ERROR_PRECONDITION, "interface", "%s is one interface too many; the limit is %d", dev->name,
-				 RAINBOW_MAX_HOOKS);
-	return error_set(err, ERROR_INTERNAL, "interface", "%s can not be noted in rainbow_hook: %s", dev->name, strerror(errno));
+		return error_set(err, ERROR_PRECONDITION, "interface", "%s is one interface too many; the limit is %d",
+				 dev->name, RAINBOW_MAX_HOOKS);
+	return error_set(err, ERROR_INTERNAL, "interface", "%s can not be noted in rainbow_hook: %s", dev->name,
+			 strerror(errno));
 }
 
 /* Every ifindex that the map or a pinned link tells of, each once. */
@@ -181,9 +182,10 @@ static int interface_check(const struct hook_wish *wish, struct netdev *dev, str
 	int rc = netdev_get(wish->interface, dev, err);
 
 	if (!rc && !netdev_is_ethernet(dev))
-		rc = error_set(err, ERROR_PRECONDITION, "interface",
-			       "%s carries no Ethernet frames (a %s link), and rainbow reads nothing else; name the interface beneath it",
-			       wish->interface, dev->link_kind[0] ? dev->link_kind : "raw");
+		rc = error_set(
+		    err, ERROR_PRECONDITION, "interface",
+		    "%s carries no Ethernet frames (a %s link), and rainbow reads nothing else; name the interface beneath it",
+		    wish->interface, dev->link_kind[0] ? dev->link_kind : "raw");
 	return rc;
 }
 

@@ -12,10 +12,10 @@
 #include "keeper.h"
 #include "worker.h"
 
-#define TICK_MS 100
-#define WALK_EVERY_MS 10000
+#define TICK_MS         100
+#define WALK_EVERY_MS   10000
 #define ATTACH_EVERY_MS 10000
-#define RETRY_MS 5000 /* after a change that failed */
+#define RETRY_MS        5000 /* after a change that failed */
 
 struct keeper {
 	struct daemon *daemon;
@@ -74,13 +74,13 @@ static struct drain_facts read_facts(const struct keeper *keeper, const struct v
 	struct instant now = instant_now();
 	int64_t swept_ms_ago = monotonic_ms() - census_began_ms(daemon->census);
 	struct drain_facts facts = {
-		.state = version->state,
-		.drain = version->drain,
-		.now = now,
-		.live = __atomic_load_n(&datapath_version(daemon->datapath, version->id)->live, __ATOMIC_ACQUIRE),
-		.pending_known = counted && now.unix_ms - swept_ms_ago > version->drain.started.unix_ms,
-		.pending = counted ? counted->pending : 0,
-		.nursery_seconds = datapath_meta(daemon->datapath)->nursery_seconds,
+	    .state = version->state,
+	    .drain = version->drain,
+	    .now = now,
+	    .live = __atomic_load_n(&datapath_version(daemon->datapath, version->id)->live, __ATOMIC_ACQUIRE),
+	    .pending_known = counted && now.unix_ms - swept_ms_ago > version->drain.started.unix_ms,
+	    .pending = counted ? counted->pending : 0,
+	    .nursery_seconds = datapath_meta(daemon->datapath)->nursery_seconds,
 	};
 
 	return facts;
@@ -164,9 +164,11 @@ static bool step_backends(struct keeper *keeper, const struct service *service, 
 	for (i = 0; i < version->backend_count; i++) {
 		const struct backend *backend = &version->backends[i];
 
-		if (!backend->leaving || __atomic_load_n(&datapath_backend(keeper->daemon->datapath, backend->id)->live, __ATOMIC_ACQUIRE))
+		if (!backend->leaving ||
+		    __atomic_load_n(&datapath_backend(keeper->daemon->datapath, backend->id)->live, __ATOMIC_ACQUIRE))
 			continue;
-		log_info("keeper", "the last session on a removed backend of version %s of %s has ended", version->label, service->name);
+		log_info("keeper", "the last session on a removed backend of version %s of %s has ended", version->label,
+			 service->name);
 		return keeper_change(keeper, service, backend->id, drop_unused);
 	}
 	return false;
@@ -261,7 +263,8 @@ static bool step_service(struct keeper *keeper, const struct service *service)
 	for (i = 0; i < service->version_count; i++) {
 		const struct version *version = &service->versions[i];
 
-		if (step_drain(keeper, service, version) || step_eviction(keeper, service, version) || step_backends(keeper, service, version))
+		if (step_drain(keeper, service, version) || step_eviction(keeper, service, version) ||
+		    step_backends(keeper, service, version))
 			return true;
 	}
 	return false;

@@ -20,8 +20,8 @@ bool lookup_in_use(const struct rainbow_lookup *entry)
 	return kind != RAINBOW_LOOKUP_EMPTY && kind != RAINBOW_LOOKUP_REMOVED;
 }
 
-struct rainbow_lookup *lookup_seek(struct rainbow_lookup *table, const struct rainbow_addr *addr, uint16_t port, uint8_t protocol,
-				   bool *found)
+struct rainbow_lookup *lookup_seek(struct rainbow_lookup *table, const struct rainbow_addr *addr, uint16_t port,
+				   uint8_t protocol, bool *found)
 {
 	struct rainbow_addr_words words = rainbow_addr_words(addr);
 	uint32_t slot = rainbow_lookup_start(words, port, protocol);

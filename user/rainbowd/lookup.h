@@ -14,8 +14,8 @@
  * Finds where the key is or belongs: its own slot if it is there (*found), else the first one that can take it; NULL if
  * none is in reach. The slot of a key that is not there may have been another's: see lookup_put.
  */
-struct rainbow_lookup *lookup_seek(struct rainbow_lookup *table, const struct rainbow_addr *addr, uint16_t port, uint8_t protocol,
-				   bool *found);
+struct rainbow_lookup *lookup_seek(struct rainbow_lookup *table, const struct rainbow_addr *addr, uint16_t port,
+				   uint8_t protocol, bool *found);
 /*
  * Fills the slot that lookup_seek gave. A slot not found but used before may be given away only when no program reads it as
  * the old entry any more: after a barrier since its removal.

@@ -11,8 +11,8 @@
 #include "daemon.h"
 
 #define DEFAULT_STATE_DIR "/var/lib/rainbow"
-#define DEFAULT_SOCKET "/run/rainbow/rainbow.sock"
-#define DEFAULT_PIN_DIR "/sys/fs/bpf/rainbow/v1"
+#define DEFAULT_SOCKET    "/run/rainbow/rainbow.sock"
+#define DEFAULT_PIN_DIR   "/sys/fs/bpf/rainbow/v1"
 
 struct options {
 	struct daemon_config config;
@@ -123,16 +123,17 @@ static int take_version(struct options *options, const char *value, struct error
 static int take_help(struct options *options, const char *value, struct error *err);
 
 static const struct option_row rows[] = {
-	{"interface", "IF[:KIND]", "attach to this interface; KIND is auto (default), xdp, xdp-generic or tc; repeat for more", take_interface},
-	{"state-dir", "DIR", "the database's directory (default " DEFAULT_STATE_DIR ")", take_state_dir},
-	{"socket", "PATH", "the API's socket (default " DEFAULT_SOCKET ")", take_socket},
-	{"pin-dir", "DIR", "where maps and hooks are pinned, in a bpffs (default " DEFAULT_PIN_DIR ")", take_pin_dir},
-	{"max-sessions", "N", "room for so many sessions; counts when the maps are made (default 262144)", take_max_sessions},
-	{"nursery", "N", "room for so many unproven handshakes; likewise (default 65536)", take_nursery},
-	{"detach", NULL, "remove hooks and maps, end all sessions, and exit", take_detach},
-	{"log-level", "LEVEL", "error, warn, info (default) or debug", take_log_level},
-	{"version", NULL, "print the version and exit", take_version},
-	{"help", NULL, "print this and exit", take_help},
+    {"interface", "IF[:KIND]", "attach to this interface; KIND is auto (default), xdp, xdp-generic or tc; repeat for more",
+     take_interface},
+    {"state-dir", "DIR", "the database's directory (default " DEFAULT_STATE_DIR ")", take_state_dir},
+    {"socket", "PATH", "the API's socket (default " DEFAULT_SOCKET ")", take_socket},
+    {"pin-dir", "DIR", "where maps and hooks are pinned, in a bpffs (default " DEFAULT_PIN_DIR ")", take_pin_dir},
+    {"max-sessions", "N", "room for so many sessions; counts when the maps are made (default 262144)", take_max_sessions},
+    {"nursery", "N", "room for so many unproven handshakes; likewise (default 65536)", take_nursery},
+    {"detach", NULL, "remove hooks and maps, end all sessions, and exit", take_detach},
+    {"log-level", "LEVEL", "error, warn, info (default) or debug", take_log_level},
+    {"version", NULL, "print the version and exit", take_version},
+    {"help", NULL, "print this and exit", take_help},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -144,11 +145,13 @@ static int take_help(struct options *options, const char *value, struct error *e
 	(void)value;
 	(void)err;
 	printf("usage: rainbowd --interface IF[:KIND] ... [OPTION] ...\n\n"
-	       "Routes sessions to versions. Without --interface it keeps those it had. It runs in the foreground; SIGTERM stops it and\n"
+	       "Routes sessions to versions. Without --interface it keeps those it had. It runs in the foreground; SIGTERM "
+	       "stops it and\n"
 	       "leaves the datapath running, SIGHUP applies the database and attaches again.\n\n");
 	for (i = 0; i < ROWS; i++)
 		printf("  --%s%s%-*s %s\n", rows[i].name, rows[i].value ? " " : "",
-		       (int)(22 - strlen(rows[i].name) - (rows[i].value ? 1 : 0)), rows[i].value ? rows[i].value : "", rows[i].help);
+		       (int)(22 - strlen(rows[i].name) - (rows[i].value ? 1 : 0)), rows[i].value ? rows[i].value : "",
+		       rows[i].help);
 	options->leave = true;
 	return 0;
 }
@@ -171,13 +174,15 @@ static int parse_options(struct options *options, int argc, char **argv, struct 
 		if (row == ':')
 			return error_set(err, ERROR_BAD_INPUT, NULL, "%s needs a value; see rainbowd --help", argv[optind - 1]);
 		if (row == '?')
-			return error_set(err, ERROR_BAD_INPUT, NULL, "unknown option %s; see rainbowd --help", argv[optind - 1]);
+			return error_set(err, ERROR_BAD_INPUT, NULL, "unknown option %s; see rainbowd --help",
+					 argv[optind - 1]);
 		rc = rows[row].take(options, optarg, err);
 		if (rc || options->leave)
 			return rc;
 	}
 	if (optind < argc)
-		return error_set(err, ERROR_BAD_INPUT, NULL, "unexpected word %s; interfaces are named with --interface", argv[optind]);
+		return error_set(err, ERROR_BAD_INPUT, NULL, "unexpected word %s; interfaces are named with --interface",
+				 argv[optind]);
 	return 0;
 }
 
@@ -212,7 +217,8 @@ static int serve(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.config = {.state_dir = DEFAULT_STATE_DIR, .socket = DEFAULT_SOCKET, .pin_dir = DEFAULT_PIN_DIR}};
+	struct options options = {
+	    .config = {.state_dir = DEFAULT_STATE_DIR, .socket = DEFAULT_SOCKET, .pin_dir = DEFAULT_PIN_DIR}};
 	struct error err = {0};
 
 	if (parse_options(&options, argc, argv, &err)) {

@@ -147,7 +147,8 @@ int model_get_service(const struct model *model, const char *name, struct servic
 		list_word(known, sizeof(known), model->services[i]->name);
 	if (!model->count)
 		return error_set(err, ERROR_NOT_FOUND, "service",
-				 "there is no service %.64s, nor any other; add one: rainbowctl service add NAME ADDR:PORT", name);
+				 "there is no service %.64s, nor any other; add one: rainbowctl service add NAME ADDR:PORT",
+				 name);
 	return error_set(err, ERROR_NOT_FOUND, "service", "there is no service %.64s; there is: %s", name, known);
 }
 
@@ -185,7 +186,8 @@ int service_get_version(const struct service *service, const char *label, struct
 		return error_set(err, ERROR_NOT_FOUND, "version",
 				 "service %s has no version yet; add one: rainbowctl version add %s LABEL --backend ADDR:PORT",
 				 service->name, service->name);
-	return error_set(err, ERROR_NOT_FOUND, "version", "service %s has no version %.64s; it has: %s", service->name, label, known);
+	return error_set(err, ERROR_NOT_FOUND, "version", "service %s has no version %.64s; it has: %s", service->name, label,
+			 known);
 }
 
 struct version *service_append_version(struct service *service, const struct version *version)

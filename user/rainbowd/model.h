@@ -78,7 +78,7 @@ struct service {
 	enum rainbow_stray stray;
 	struct duration idle_timeout;
 	uint32_t client_prefix;
-	uint32_t generation; /* of the wheel; 0: never turned */
+	uint32_t generation;      /* of the wheel; 0: never turned */
 	struct version *versions; /* in the order of adding */
 	size_t version_count;
 	struct steer *steers;

@@ -28,9 +28,9 @@ struct question {
 static int question_send(int fd, const char *name)
 {
 	struct question ask = {
-		.header = {.nlmsg_len = sizeof(ask), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST},
-		.link = {.ifi_family = AF_UNSPEC},
-		.attribute = {.rta_len = RTA_LENGTH(sizeof(ask.name)), .rta_type = IFLA_IFNAME},
+	    .header = {.nlmsg_len = sizeof(ask), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST},
+	    .link = {.ifi_family = AF_UNSPEC},
+	    .attribute = {.rta_len = RTA_LENGTH(sizeof(ask.name)), .rta_type = IFLA_IFNAME},
 	};
 
 	snprintf(ask.name, sizeof(ask.name), "%s", name);
@@ -132,8 +132,8 @@ int netdev_get(const char *name, struct netdev *out, struct error *err)
 	memset(out, 0, sizeof(*out));
 	rc = link_ask(name, out);
 	if (rc == -ENODEV)
-		return error_set(err, ERROR_NOT_FOUND, "interface", "there is no interface %s in this network namespace; see `ip link`",
-				 name);
+		return error_set(err, ERROR_NOT_FOUND, "interface",
+				 "there is no interface %s in this network namespace; see `ip link`", name);
 	if (rc)
 		return error_set(err, ERROR_INTERNAL, "interface", "interface %s: rtnetlink says %s", name, strerror(-rc));
 	driver_ask(out);

@@ -58,5 +58,6 @@ int peer_check(int socket, struct error *err)
 		return error_set(err, ERROR_PRECONDITION, NULL, "can not tell who is asking: %s", strerror(errno));
 	if (peer.uid == 0 || (peer_group(&group) && is_member(socket, &peer, group)))
 		return 0;
-	return error_set(err, ERROR_PRECONDITION, NULL, "user %u may not command rainbow; be root or a member of the group " PEER_GROUP, peer.uid);
+	return error_set(err, ERROR_PRECONDITION, NULL,
+			 "user %u may not command rainbow; be root or a member of the group " PEER_GROUP, peer.uid);
 }

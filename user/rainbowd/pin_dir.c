@@ -33,8 +33,8 @@ static int path_keep(struct pin_dir *dir, const char *path, struct error *err)
 	while (length > 1 && path[length - 1] == '/')
 		length--;
 	if (path[0] != '/' || length < 2)
-		return error_set(err, ERROR_BAD_INPUT, "pin-dir", "the pin directory \"%s\" is no absolute path; give one under %s", path,
-				 BPFFS_ROOT);
+		return error_set(err, ERROR_BAD_INPUT, "pin-dir",
+				 "the pin directory \"%s\" is no absolute path; give one under %s", path, BPFFS_ROOT);
 	if (length >= sizeof(dir->path))
 		return error_set(err, ERROR_BAD_INPUT, "pin-dir", "the pin directory's path is longer than %zu characters",
 				 sizeof(dir->path) - 1);
@@ -72,12 +72,12 @@ static int bpffs_ensure(const struct pin_dir *dir, struct error *err)
 		return 0;
 	if (strncmp(dir->path, BPFFS_ROOT "/", strlen(BPFFS_ROOT "/")))
 		return error_set(err, ERROR_PRECONDITION, "pin-dir",
-				 "%s is not on a bpffs; give a pin directory under %s, or first: mount -t bpf bpf %s", dir->path,
-				 BPFFS_ROOT, existing);
+				 "%s is not on a bpffs; give a pin directory under %s, or first: mount -t bpf bpf %s",
+				 dir->path, BPFFS_ROOT, existing);
 	if (mount("bpf", BPFFS_ROOT, "bpf", 0, "mode=0700"))
 		return error_set(err, ERROR_PRECONDITION, "pin-dir",
-				 "a bpffs can not be mounted at %s: %s; run rainbowd as root, or first: mount -t bpf bpf %s", BPFFS_ROOT,
-				 strerror(errno), BPFFS_ROOT);
+				 "a bpffs can not be mounted at %s: %s; run rainbowd as root, or first: mount -t bpf bpf %s",
+				 BPFFS_ROOT, strerror(errno), BPFFS_ROOT);
 	log_info("datapath", "mounted a bpffs at %s", BPFFS_ROOT);
 	return 0;
 }
@@ -93,8 +93,8 @@ static int path_make(const struct pin_dir *dir, struct error *err)
 		if (slash)
 			*slash = '\0';
 		if (mkdir(path, 0700) && errno != EEXIST)
-			return error_set(err, ERROR_PRECONDITION, "pin-dir", "%s can not be made: %s; run rainbowd as root", path,
-					 strerror(errno));
+			return error_set(err, ERROR_PRECONDITION, "pin-dir", "%s can not be made: %s; run rainbowd as root",
+					 path, strerror(errno));
 		if (slash)
 			*slash = '/';
 	} while (slash);
@@ -132,8 +132,8 @@ static int conflict_set(const struct pin_dir *dir, int fd, struct error *err)
 
 	if (pid > 0)
 		snprintf(who, sizeof(who), " (process %d)", pid);
-	return error_set(err, ERROR_CONFLICT, "pin-dir", "another rainbowd%s holds %s; stop it first, or use another --pin-dir", who,
-			 dir->path);
+	return error_set(err, ERROR_CONFLICT, "pin-dir", "another rainbowd%s holds %s; stop it first, or use another --pin-dir",
+			 who, dir->path);
 }
 
 /* Whether the path still leads to what fd has open: its former holder may have removed it before we had the lock. */
@@ -187,7 +187,9 @@ int pin_dir_open(struct pin_dir *dir, const char *path, bool make, struct error 
 			return error_set(err, ERROR_NOT_FOUND, "pin-dir", "nothing is pinned in %s", dir->path);
 		rc = 0;
 	}
-	return rc ? rc : error_set(err, ERROR_CONFLICT, "pin-dir", "%s is removed as fast as it is made; what does that?", dir->path);
+	return rc ? rc
+		  : error_set(err, ERROR_CONFLICT, "pin-dir", "%s is removed as fast as it is made; what does that?",
+			      dir->path);
 }
 
 void pin_dir_close(struct pin_dir *dir)

@@ -11,7 +11,7 @@
 #include "common/error.h"
 
 #define PIN_DIR_PATH_SIZE 256
-#define PIN_PATH_SIZE (PIN_DIR_PATH_SIZE + 64)
+#define PIN_PATH_SIZE     (PIN_DIR_PATH_SIZE + 64)
 
 struct pin_dir {
 	char path[PIN_DIR_PATH_SIZE];

@@ -60,14 +60,14 @@ static uint64_t sum_pseudo(const struct segment *segment)
 static void tcp_build(struct tcphdr *tcp, const struct segment *segment)
 {
 	*tcp = (struct tcphdr){
-		.source = htons(segment->from_port),
-		.dest = htons(segment->to_port),
-		.seq = htonl(segment->seq),
-		.ack_seq = htonl(segment->ack),
-		.doff = sizeof(*tcp) / 4,
-		.ack = !!(segment->flags & RAINBOW_TCP_ACK),
-		.rst = !!(segment->flags & RAINBOW_TCP_RST),
-		.window = htons(segment->window),
+	    .source = htons(segment->from_port),
+	    .dest = htons(segment->to_port),
+	    .seq = htonl(segment->seq),
+	    .ack_seq = htonl(segment->ack),
+	    .doff = sizeof(*tcp) / 4,
+	    .ack = !!(segment->flags & RAINBOW_TCP_ACK),
+	    .rst = !!(segment->flags & RAINBOW_TCP_RST),
+	    .window = htons(segment->window),
 	};
 	tcp->check = (uint16_t)~rainbow_sum_fold(sum_pseudo(segment) + sum_bytes(tcp, sizeof(*tcp)));
 }

@@ -36,8 +36,8 @@ void request_finish(struct request *request, int rc, json_t *reply, const struct
 
 /* NULL if it is not there. */
 const char *request_query(const struct request *request, const char *name);
-int request_query_number(const struct request *request, const char *name, uint64_t min, uint64_t max, uint64_t fallback, uint64_t *out,
-			 struct error *err);
+int request_query_number(const struct request *request, const char *name, uint64_t min, uint64_t max, uint64_t fallback,
+			 uint64_t *out, struct error *err);
 
 /* --- bodies (body.c): `object` holds no other keys than `keys` (NULL-terminated); field names the object in errors, or "" */
 int body_check_keys(const json_t *object, const char *const *keys, struct error *err);
@@ -63,6 +63,6 @@ json_t *json_tuple(const struct tuple *tuple);
  * added to it.
  */
 json_t *reply_done(const struct request *request, const struct service *service, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 #endif

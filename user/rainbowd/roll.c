@@ -87,14 +87,14 @@ bool roll_offer(struct roll *roll, const struct rainbow_flow *flow, const struct
 		return false;
 	roll->sessions += pin->kind != RAINBOW_PIN_FLOW;
 	roll->entries[roll->count++] = (struct roll_entry){
-		.flow = *flow,
-		.state = pin->state,
-		.kind = (enum rainbow_pin_kind)pin->kind,
-		.version = pin->version,
-		.backend = pin->backend,
-		.opened = pin->opened,
-		.last_seen = pin->last_seen,
-		.flows = pin->flows,
+	    .flow = *flow,
+	    .state = pin->state,
+	    .kind = (enum rainbow_pin_kind)pin->kind,
+	    .version = pin->version,
+	    .backend = pin->backend,
+	    .opened = pin->opened,
+	    .last_seen = pin->last_seen,
+	    .flows = pin->flows,
 	};
 	return true;
 }

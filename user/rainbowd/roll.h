@@ -20,12 +20,12 @@ struct roll_entry {
 };
 
 struct roll_filter {
-	uint32_t service;      /* 0: any */
-	uint32_t version;      /* 0: any */
-	bool limit_opened;     /* only those opened at or before opened_until */
-	int64_t opened_until;  /* CLOCK_MONOTONIC seconds */
-	bool live_only;        /* else those that closed a moment ago too */
-	bool flows;            /* also the single flows of client sessions, however young */
+	uint32_t service;     /* 0: any */
+	uint32_t version;     /* 0: any */
+	bool limit_opened;    /* only those opened at or before opened_until */
+	int64_t opened_until; /* CLOCK_MONOTONIC seconds */
+	bool live_only;       /* else those that closed a moment ago too */
+	bool flows;           /* also the single flows of client sessions, however young */
 };
 
 struct roll {

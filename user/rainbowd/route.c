@@ -89,8 +89,10 @@ static void read_route(const struct nlmsghdr *header, struct route_answer *out)
 int route_get(const struct rainbow_addr *addr, struct route_answer *out)
 {
 	struct question question = {
-		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)), .nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST},
-		.body.route = {.rtm_family = (unsigned char)family_of(addr), .rtm_dst_len = addr_is_v4(addr) ? 32 : 128},
+	    .header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)),
+		       .nlmsg_type = RTM_GETROUTE,
+		       .nlmsg_flags = NLM_F_REQUEST},
+	    .body.route = {.rtm_family = (unsigned char)family_of(addr), .rtm_dst_len = addr_is_v4(addr) ? 32 : 128},
 	};
 	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
 	const struct nlmsghdr *header = (const struct nlmsghdr *)answer;
@@ -109,8 +111,10 @@ int route_get(const struct rainbow_addr *addr, struct route_answer *out)
 int neighbour_get(uint32_t ifindex, const struct rainbow_addr *addr)
 {
 	struct question question = {
-		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ndmsg)), .nlmsg_type = RTM_GETNEIGH, .nlmsg_flags = NLM_F_REQUEST},
-		.body.neighbour = {.ndm_family = (unsigned char)family_of(addr), .ndm_ifindex = (int)ifindex},
+	    .header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ndmsg)),
+		       .nlmsg_type = RTM_GETNEIGH,
+		       .nlmsg_flags = NLM_F_REQUEST},
+	    .body.neighbour = {.ndm_family = (unsigned char)family_of(addr), .ndm_ifindex = (int)ifindex},
 	};
 	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
 	const struct nlmsghdr *header = (const struct nlmsghdr *)answer;

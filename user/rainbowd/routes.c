@@ -7,28 +7,28 @@
 #include "routes.h"
 
 static const struct route routes[] = {
-	{"GET", "/v1/status", handle_status, {"service"}},
-	{"GET", "/v1/services", handle_service_list},
-	{"POST", "/v1/services", handle_service_add, .is_change = true},
-	{"DELETE", "/v1/services/:service", handle_service_remove, .is_change = true},
-	{"GET", "/v1/versions", handle_version_list, {"service"}},
-	{"POST", "/v1/services/:service/versions", handle_version_add, .is_change = true},
-	{"DELETE", "/v1/services/:service/versions/:version", handle_version_remove, .is_change = true},
-	{"POST", "/v1/services/:service/versions/:version/backends", handle_backend_add, .is_change = true},
-	{"DELETE", "/v1/services/:service/versions/:version/backends/:backend", handle_backend_remove, .is_change = true},
-	{"PUT", "/v1/services/:service/weights", handle_set_weights, .is_change = true},
-	{"POST", "/v1/services/:service/versions/:version/drain", handle_drain, .is_change = true},
-	{"POST", "/v1/services/:service/versions/:version/undrain", handle_undrain, .is_change = true},
-	{"POST", "/v1/services/:service/rollback", handle_rollback, .is_change = true},
-	{"POST", "/v1/services/:service/versions/:version/evict", handle_evict, .is_change = true},
-	{"GET", "/v1/steers", handle_steer_list, {"service"}},
-	{"POST", "/v1/services/:service/steers", handle_steer_add, .is_change = true},
-	{"DELETE", "/v1/services/:service/steers/:range", handle_steer_remove, .is_change = true},
-	{"GET", "/v1/services/:service/sessions", handle_sessions, {"version", "older_than", "limit"}},
-	{"GET", "/v1/whois", handle_whois, {"client", "service"}},
-	{"GET", "/v1/services/:service/explain", handle_explain, {"client"}},
-	{"GET", "/v1/doctor", handle_doctor},
-	{"POST", "/v1/detach", handle_detach, .is_change = true},
+    {"GET", "/v1/status", handle_status, {"service"}},
+    {"GET", "/v1/services", handle_service_list},
+    {"POST", "/v1/services", handle_service_add, .is_change = true},
+    {"DELETE", "/v1/services/:service", handle_service_remove, .is_change = true},
+    {"GET", "/v1/versions", handle_version_list, {"service"}},
+    {"POST", "/v1/services/:service/versions", handle_version_add, .is_change = true},
+    {"DELETE", "/v1/services/:service/versions/:version", handle_version_remove, .is_change = true},
+    {"POST", "/v1/services/:service/versions/:version/backends", handle_backend_add, .is_change = true},
+    {"DELETE", "/v1/services/:service/versions/:version/backends/:backend", handle_backend_remove, .is_change = true},
+    {"PUT", "/v1/services/:service/weights", handle_set_weights, .is_change = true},
+    {"POST", "/v1/services/:service/versions/:version/drain", handle_drain, .is_change = true},
+    {"POST", "/v1/services/:service/versions/:version/undrain", handle_undrain, .is_change = true},
+    {"POST", "/v1/services/:service/rollback", handle_rollback, .is_change = true},
+    {"POST", "/v1/services/:service/versions/:version/evict", handle_evict, .is_change = true},
+    {"GET", "/v1/steers", handle_steer_list, {"service"}},
+    {"POST", "/v1/services/:service/steers", handle_steer_add, .is_change = true},
+    {"DELETE", "/v1/services/:service/steers/:range", handle_steer_remove, .is_change = true},
+    {"GET", "/v1/services/:service/sessions", handle_sessions, {"version", "older_than", "limit"}},
+    {"GET", "/v1/whois", handle_whois, {"client", "service"}},
+    {"GET", "/v1/services/:service/explain", handle_explain, {"client"}},
+    {"GET", "/v1/doctor", handle_doctor},
+    {"POST", "/v1/detach", handle_detach, .is_change = true},
 };
 
 /* The length of the part that begins here. */
@@ -86,7 +86,8 @@ static int decode_variables(char *variable[REQUEST_VARIABLES], const char **star
 	return 0;
 }
 
-int route_find(const char *method, const char *path, const struct route **out, char *variable[REQUEST_VARIABLES], struct error *err)
+int route_find(const char *method, const char *path, const struct route **out, char *variable[REQUEST_VARIABLES],
+	       struct error *err)
 {
 	const struct route *other_method = NULL;
 	size_t i;
@@ -104,6 +105,8 @@ int route_find(const char *method, const char *path, const struct route **out, c
 		other_method = &routes[i];
 	}
 	if (other_method)
-		return error_set(err, ERROR_BAD_INPUT, "method", "%s takes %s, not %s", other_method->pattern, other_method->method, method);
-	return error_set(err, ERROR_NOT_FOUND, "path", "there is no %.100s; all paths begin with /v1, for example /v1/status", path);
+		return error_set(err, ERROR_BAD_INPUT, "method", "%s takes %s, not %s", other_method->pattern,
+				 other_method->method, method);
+	return error_set(err, ERROR_NOT_FOUND, "path", "there is no %.100s; all paths begin with /v1, for example /v1/status",
+			 path);
 }

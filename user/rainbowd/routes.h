@@ -17,6 +17,7 @@ struct route {
  * Finds the row and fills the variables (decoded, allocated). -ERROR_NOT_FOUND: no such path; -ERROR_BAD_INPUT: the path is there, the
  * method is not (err->field is "method").
  */
-int route_find(const char *method, const char *path, const struct route **out, char *variable[REQUEST_VARIABLES], struct error *err);
+int route_find(const char *method, const char *path, const struct route **out, char *variable[REQUEST_VARIABLES],
+	       struct error *err);
 
 #endif

@@ -16,28 +16,28 @@
 #define STORE_SCHEMA 1
 
 static const char schema_sql[] =
-	"CREATE TABLE secret (id INTEGER PRIMARY KEY CHECK (id = 1), high INTEGER NOT NULL, low INTEGER NOT NULL);"
-	"CREATE TABLE interface (name TEXT PRIMARY KEY, kind INTEGER NOT NULL, place INTEGER NOT NULL);"
-	"CREATE TABLE service (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, address TEXT NOT NULL, port INTEGER NOT NULL,"
-	" protocol TEXT NOT NULL, affinity TEXT NOT NULL, selection TEXT NOT NULL, stray TEXT NOT NULL, idle_ms INTEGER NOT NULL,"
-	" client_prefix INTEGER NOT NULL, generation INTEGER NOT NULL, wheel BLOB NOT NULL);"
-	"CREATE TABLE version (id INTEGER PRIMARY KEY, service INTEGER NOT NULL REFERENCES service (id), place INTEGER NOT NULL,"
-	" label TEXT NOT NULL, code TEXT NOT NULL, model TEXT NOT NULL, prompts TEXT NOT NULL, tools TEXT NOT NULL,"
-	" state TEXT NOT NULL, weight INTEGER NOT NULL, previous_weight INTEGER NOT NULL, opened_before INTEGER NOT NULL,"
-	" created_ms INTEGER NOT NULL, drain_started_ms INTEGER NOT NULL, drain_deadline_ms INTEGER NOT NULL,"
-	" on_deadline TEXT NOT NULL, evict_asked_ms INTEGER NOT NULL, evict_cutoff_ms INTEGER NOT NULL,"
-	" evict_rate INTEGER NOT NULL, UNIQUE (service, label));"
-	"CREATE TABLE backend (id INTEGER PRIMARY KEY, version INTEGER NOT NULL REFERENCES version (id), place INTEGER NOT NULL,"
-	" address TEXT NOT NULL, port INTEGER NOT NULL, max_sessions INTEGER NOT NULL, leaving INTEGER NOT NULL);"
-	"CREATE INDEX backend_version ON backend (version);"
-	"CREATE TABLE steer (service INTEGER NOT NULL REFERENCES service (id), range TEXT NOT NULL,"
-	" version INTEGER NOT NULL REFERENCES version (id), PRIMARY KEY (service, range));"
-	"PRAGMA user_version = 1;";
+    "CREATE TABLE secret (id INTEGER PRIMARY KEY CHECK (id = 1), high INTEGER NOT NULL, low INTEGER NOT NULL);"
+    "CREATE TABLE interface (name TEXT PRIMARY KEY, kind INTEGER NOT NULL, place INTEGER NOT NULL);"
+    "CREATE TABLE service (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, address TEXT NOT NULL, port INTEGER NOT NULL,"
+    " protocol TEXT NOT NULL, affinity TEXT NOT NULL, selection TEXT NOT NULL, stray TEXT NOT NULL, idle_ms INTEGER NOT NULL,"
+    " client_prefix INTEGER NOT NULL, generation INTEGER NOT NULL, wheel BLOB NOT NULL);"
+    "CREATE TABLE version (id INTEGER PRIMARY KEY, service INTEGER NOT NULL REFERENCES service (id), place INTEGER NOT NULL,"
+    " label TEXT NOT NULL, code TEXT NOT NULL, model TEXT NOT NULL, prompts TEXT NOT NULL, tools TEXT NOT NULL,"
+    " state TEXT NOT NULL, weight INTEGER NOT NULL, previous_weight INTEGER NOT NULL, opened_before INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL, drain_started_ms INTEGER NOT NULL, drain_deadline_ms INTEGER NOT NULL,"
+    " on_deadline TEXT NOT NULL, evict_asked_ms INTEGER NOT NULL, evict_cutoff_ms INTEGER NOT NULL,"
+    " evict_rate INTEGER NOT NULL, UNIQUE (service, label));"
+    "CREATE TABLE backend (id INTEGER PRIMARY KEY, version INTEGER NOT NULL REFERENCES version (id), place INTEGER NOT NULL,"
+    " address TEXT NOT NULL, port INTEGER NOT NULL, max_sessions INTEGER NOT NULL, leaving INTEGER NOT NULL);"
+    "CREATE INDEX backend_version ON backend (version);"
+    "CREATE TABLE steer (service INTEGER NOT NULL REFERENCES service (id), range TEXT NOT NULL,"
+    " version INTEGER NOT NULL REFERENCES version (id), PRIMARY KEY (service, range));"
+    "PRAGMA user_version = 1;";
 
 int store_fail(struct store *store, struct error *err)
 {
-	return error_set(err, ERROR_INTERNAL, NULL, "database %s: %s; the command has no effect", sqlite3_db_filename(store->db, "main"),
-			 sqlite3_errmsg(store->db));
+	return error_set(err, ERROR_INTERNAL, NULL, "database %s: %s; the command has no effect",
+			 sqlite3_db_filename(store->db, "main"), sqlite3_errmsg(store->db));
 }
 
 static int run(struct store *store, const char *sql, struct error *err)
@@ -132,8 +132,9 @@ static int open_database(struct store *store, const char *path, struct error *er
 	if (schema == 0)
 		return make_schema(store, err);
 	if (schema != STORE_SCHEMA)
-		return error_set(err, ERROR_PRECONDITION, "state-dir", "database %s has schema %d, this rainbowd knows %d; use the rainbowd that wrote it",
-				 path, schema, STORE_SCHEMA);
+		return error_set(err, ERROR_PRECONDITION, "state-dir",
+				 "database %s has schema %d, this rainbowd knows %d; use the rainbowd that wrote it", path,
+				 schema, STORE_SCHEMA);
 	return 0;
 }
 
@@ -151,7 +152,8 @@ static int make_directory(const char *path, struct error *err)
 		*slash = '/';
 	}
 	if (mkdir(path, 0750) && errno != EEXIST)
-		return error_set(err, ERROR_BAD_INPUT, "state-dir", "can not make the state directory %s: %s", path, strerror(errno));
+		return error_set(err, ERROR_BAD_INPUT, "state-dir", "can not make the state directory %s: %s", path,
+				 strerror(errno));
 	return 0;
 }
 
@@ -163,10 +165,13 @@ static int take_directory(struct store *store, const char *state_dir, struct err
 	snprintf(path, sizeof(path), "%s/rainbow.lock", state_dir);
 	store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (store->lock < 0)
-		return error_set(err, ERROR_BAD_INPUT, "state-dir", "can not write in the state directory %s: %s", state_dir, strerror(errno));
+		return error_set(err, ERROR_BAD_INPUT, "state-dir", "can not write in the state directory %s: %s", state_dir,
+				 strerror(errno));
 	if (flock(store->lock, LOCK_EX | LOCK_NB))
-		return error_set(err, ERROR_CONFLICT, "state-dir", "another rainbowd uses the state directory %s; stop it first, or give this one another --state-dir",
-				 state_dir);
+		return error_set(
+		    err, ERROR_CONFLICT, "state-dir",
+		    "another rainbowd uses the state directory %s; stop it first, or give this one another --state-dir",
+		    state_dir);
 	return 0;
 }
 
@@ -237,7 +242,8 @@ int store_load_wishes(struct store *store, struct hook_wish *wishes, size_t max,
 	return rc;
 }
 
-static int insert_wish(struct store *store, sqlite3_stmt *statement, const struct hook_wish *wish, size_t place, struct error *err)
+static int insert_wish(struct store *store, sqlite3_stmt *statement, const struct hook_wish *wish, size_t place,
+		       struct error *err)
 {
 	sqlite3_bind_text(statement, 1, wish->interface, -1, SQLITE_STATIC);
 	sqlite3_bind_int(statement, 2, (int)wish->kind);

@@ -5,14 +5,14 @@
 #include "store_rows.h"
 
 static const char *const statement_sql[STORE_STATEMENTS] = {
-	[STORE_PUT_SERVICE] = "INSERT OR REPLACE INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[STORE_PUT_VERSION] = "INSERT OR REPLACE INTO version VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[STORE_PUT_BACKEND] = "INSERT OR REPLACE INTO backend VALUES (?, ?, ?, ?, ?, ?, ?)",
-	[STORE_PUT_STEER] = "INSERT OR REPLACE INTO steer VALUES (?, ?, ?)",
-	[STORE_DROP_SERVICE] = "DELETE FROM service WHERE id = ?",
-	[STORE_DROP_VERSION] = "DELETE FROM version WHERE id = ?",
-	[STORE_DROP_BACKEND] = "DELETE FROM backend WHERE id = ?",
-	[STORE_DROP_STEER] = "DELETE FROM steer WHERE service = ? AND range = ?",
+    [STORE_PUT_SERVICE] = "INSERT OR REPLACE INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STORE_PUT_VERSION] = "INSERT OR REPLACE INTO version VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STORE_PUT_BACKEND] = "INSERT OR REPLACE INTO backend VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [STORE_PUT_STEER] = "INSERT OR REPLACE INTO steer VALUES (?, ?, ?)",
+    [STORE_DROP_SERVICE] = "DELETE FROM service WHERE id = ?",
+    [STORE_DROP_VERSION] = "DELETE FROM version WHERE id = ?",
+    [STORE_DROP_BACKEND] = "DELETE FROM backend WHERE id = ?",
+    [STORE_DROP_STEER] = "DELETE FROM steer WHERE service = ? AND range = ?",
 };
 
 /* A statement being filled: values are bound in the order of the columns. */
@@ -278,7 +278,8 @@ typedef int (*row_reader)(struct model *model, sqlite3_stmt *row, struct error *
 
 static int bad_row(const char *table, sqlite3_stmt *row, struct error *err)
 {
-	return error_set(err, ERROR_INTERNAL, "state-dir", "the database holds a %s that can not be (first column %s); restore it from a copy", table,
+	return error_set(err, ERROR_INTERNAL, "state-dir",
+			 "the database holds a %s that can not be (first column %s); restore it from a copy", table,
 			 column_text(row, 0));
 }
 
@@ -312,7 +313,8 @@ static int read_version(struct model *model, sqlite3_stmt *row, struct error *er
 	struct service *service = find_service_id(model, column_u32(row, 1));
 	struct version version = {.id = column_u32(row, 0)};
 
-	if (!service || !version.id || version.id > RAINBOW_MAX_VERSIONS || service->version_count >= RAINBOW_MAX_VERSIONS_PER_SERVICE)
+	if (!service || !version.id || version.id > RAINBOW_MAX_VERSIONS ||
+	    service->version_count >= RAINBOW_MAX_VERSIONS_PER_SERVICE)
 		return bad_row("version", row, err);
 	text_copy(version.label, sizeof(version.label), column_text(row, 3));
 	text_copy(version.tuple.code, TUPLE_TEXT_SIZE, column_text(row, 4));
@@ -342,7 +344,8 @@ static int read_backend(struct model *model, sqlite3_stmt *row, struct error *er
 	backend.at.port = (uint16_t)column_u32(row, 4);
 	backend.max_sessions = column_u32(row, 5);
 	backend.leaving = column_u32(row, 6) != 0;
-	if (!version || !backend.id || backend.id > RAINBOW_MAX_BACKENDS || version->backend_count >= RAINBOW_MAX_BACKENDS_PER_VERSION ||
+	if (!version || !backend.id || backend.id > RAINBOW_MAX_BACKENDS ||
+	    version->backend_count >= RAINBOW_MAX_BACKENDS_PER_VERSION ||
 	    addr_parse(column_text(row, 3), &backend.at.addr, "address", err))
 		return bad_row("backend", row, err);
 	version_append_backend(version, &backend);
@@ -354,7 +357,8 @@ static int read_steer(struct model *model, sqlite3_stmt *row, struct error *err)
 	struct service *service = find_service_id(model, column_u32(row, 0));
 	struct steer steer = {.version = column_u32(row, 2)};
 
-	if (!service || !service_find_version_id(service, steer.version) || cidr_parse(column_text(row, 1), &steer.range, "range", err))
+	if (!service || !service_find_version_id(service, steer.version) ||
+	    cidr_parse(column_text(row, 1), &steer.range, "range", err))
 		return bad_row("steer", row, err);
 	service_append_steer(service, &steer);
 	return 0;

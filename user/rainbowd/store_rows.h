@@ -20,7 +20,7 @@ enum store_statement {
 
 struct store {
 	sqlite3 *db;
-	int lock; /* descriptor that holds the state directory */
+	int lock;                                   /* descriptor that holds the state directory */
 	sqlite3_stmt *statements[STORE_STATEMENTS]; /* prepared once */
 };
 

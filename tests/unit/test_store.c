@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* user/rainbowd/store.c: what is saved is what is loaded; one holder at a time; strange databases are refused. */
+#include <ftw.h>
+#include <netinet/in.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "tests/unit/table_test.h"
+#include "common/text.h"
+#include "rainbowd/store.h"
+
+static char directory[64];
+static struct error err;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&err, 0, sizeof(err));
+	strcpy(directory, "/tmp/rainbow-store-XXXXXX");
+	return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+	(void)info;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct store *open_store(void)
+{
+	struct store *store = NULL;
+
+	assert_int_equal(store_open(&store, directory, &err), 0);
+	return store;
+}
+
+static struct service *make_service(void)
+{
+	struct service *service = service_new();
+	struct backend backend = {.id = 21, .max_sessions = 7, .leaving = true};
+	struct version version = {
+	    .id = 11,
+	    .label = "v1",
+	    .tuple = {.code = "c0ffee", .model = "gro\xc3\x9f", .prompts = "p", .tools = "t"},
+	    .state = RAINBOW_VERSION_DRAINING,
+	    .weight = 250,
+	    .previous_weight = 1000,
+	    .opened_before = 1ull << 40,
+	    .drain = {{1000}, {2000}, ON_DEADLINE_HOLD},
+	    .eviction = {{3000}, {2500}, 5},
+	    .created = {500},
+	};
+
+	service->id = 3;
+	strcpy(service->name, "web");
+	endpoint_parse("[2001:db8::1]:443", &service->at, "", NULL);
+	service->protocol = IPPROTO_TCP;
+	service->affinity = RAINBOW_AFFINITY_CLIENT;
+	service->selection = RAINBOW_SELECTION_EXACT;
+	service->stray = RAINBOW_STRAY_DROP;
+	service->idle_timeout.ms = 12345;
+	service->client_prefix = 56;
+	service->generation = 9;
+	service->wheel[999] = 11;
+	endpoint_parse("[2001:db8::2]:80", &backend.at, "", NULL);
+	version_append_backend(&version, &backend);
+	service_append_version(service, &version);
+	service_append_steer(service, &(struct steer){.version = 11});
+	cidr_parse("2001:db8:5::/48", &service->steers[0].range, "", NULL);
+	return service;
+}
+
+static void assert_same(const struct service *a, const struct service *b)
+{
+	const struct version *v = &a->versions[0], *w = &b->versions[0];
+
+	assert_string_equal(a->name, b->name);
+	assert_int_equal(a->id, b->id);
+	assert_memory_equal(&a->at.addr, &b->at.addr, sizeof(a->at.addr));
+	assert_int_equal(a->at.port, b->at.port);
+	assert_int_equal(a->protocol, b->protocol);
+	assert_int_equal(a->affinity, b->affinity);
+	assert_int_equal(a->selection, b->selection);
+	assert_int_equal(a->stray, b->stray);
+	assert_int_equal(a->idle_timeout.ms, b->idle_timeout.ms);
+	assert_int_equal(a->client_prefix, b->client_prefix);
+	assert_int_equal(a->generation, b->generation);
+	assert_memory_equal(a->wheel, b->wheel, sizeof(a->wheel));
+	assert_int_equal(a->version_count, b->version_count);
+	assert_string_equal(v->label, w->label);
+	assert_memory_equal(&v->tuple, &w->tuple, sizeof(v->tuple));
+	assert_int_equal(v->state, w->state);
+	assert_int_equal(v->weight, w->weight);
+	assert_int_equal(v->previous_weight, w->previous_weight);
+	assert_int_equal(v->opened_before, w->opened_before);
+	assert_memory_equal(&v->drain, &w->drain, sizeof(v->drain));
+	assert_memory_equal(&v->eviction, &w->eviction, sizeof(v->eviction));
+	assert_int_equal(v->created.unix_ms, w->created.unix_ms);
+	assert_int_equal(v->backend_count, w->backend_count);
+	assert_int_equal(v->backends[0].id, w->backends[0].id);
+	assert_int_equal(v->backends[0].leaving, w->backends[0].leaving);
+	assert_int_equal(v->backends[0].max_sessions, w->backends[0].max_sessions);
+	assert_int_equal(a->steer_count, b->steer_count);
+	assert_int_equal(a->steers[0].range.bits, b->steers[0].range.bits);
+	assert_int_equal(a->steers[0].version, b->steers[0].version);
+}
+
+static void reload(struct store **store, struct model *model)
+{
+	store_close(*store);
+	*store = open_store();
+	model_fini(model);
+	assert_int_equal(store_load(*store, model, &err), 0);
+}
+
+static void test_saved_is_loaded(void **state)
+{
+	struct service *before = make_service(), *after = service_clone(before);
+	struct store *store = open_store();
+	struct model model = {0};
+
+	(void)state;
+	assert_int_equal(store_save(store, NULL, before, &err), 0);
+	reload(&store, &model);
+	assert_same(model.services[0], before);
+	after->versions[0].state = RAINBOW_VERSION_ACTIVE;
+	after->versions[0].backends[0].leaving = false;
+	after->steers[0].range.bits = 49;
+	assert_int_equal(store_save(store, before, after, &err), 0);
+	reload(&store, &model);
+	assert_same(model.services[0], after);
+	assert_int_equal(store_save(store, after, NULL, &err), 0);
+	reload(&store, &model);
+	assert_int_equal(model.count, 0);
+	store_close(store);
+	service_free(before);
+	service_free(after);
+}
+
+static void test_secret_stays(void **state)
+{
+	struct store *store = open_store();
+	uint64_t first[2] = {0}, again[2] = {0};
+
+	(void)state;
+	assert_int_equal(store_secret(store, first, &err), 0);
+	store_close(store);
+	store = open_store();
+	assert_int_equal(store_secret(store, again, &err), 0);
+	assert_memory_equal(first, again, sizeof(first));
+	assert_true(first[0] || first[1]);
+	store_close(store);
+}
+
+static void test_wishes(void **state)
+{
+	const struct hook_wish wishes[] = {{"eth1", RAINBOW_HOOK_TC}, {"eth0", RAINBOW_HOOK_NONE}};
+	struct store *store = open_store();
+	struct hook_wish loaded[4];
+	size_t count;
+
+	(void)state;
+	assert_int_equal(store_save_wishes(store, wishes, 2, &err), 0);
+	assert_int_equal(store_load_wishes(store, loaded, 4, &count, &err), 0);
+	assert_int_equal(count, 2);
+	assert_string_equal(loaded[0].interface, "eth1");
+	assert_int_equal(loaded[0].kind, RAINBOW_HOOK_TC);
+	assert_string_equal(loaded[1].interface, "eth0");
+	store_close(store);
+}
+
+static void test_one_at_a_time(void **state)
+{
+	struct store *store = open_store(), *second = NULL;
+
+	(void)state;
+	assert_int_equal(store_open(&second, directory, &err), -ERROR_CONFLICT);
+	assert_non_null(strstr(err.message, "another rainbowd"));
+	store_close(store);
+	store_close(open_store());
+}
+
+static void test_strange_databases(void **state)
+{
+	struct store *store = open_store();
+	char path[96];
+	sqlite3 *db;
+
+	(void)state;
+	store_close(store);
+	snprintf(path, sizeof(path), "%s/rainbow.db", directory);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(store_open(&store, directory, &err), -ERROR_PRECONDITION);
+	assert_non_null(strstr(err.message, "schema 99"));
+	assert_int_equal(truncate(path, 100), 0);
+	assert_true(store_open(&store, directory, &err) < 0);
+	assert_int_equal(store_open(&store, "/proc/nowhere", &err), -ERROR_BAD_INPUT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_saved_is_loaded, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_secret_stays, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_wishes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_one_at_a_time, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_strange_databases, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
