@@ -314,8 +314,6 @@ __noinline int promote(const struct rainbow_flow *flow, const struct rainbow_nur
 	opened = client_join(flow, service, &pin);
 	if (opened != OPENED)
 		return opened;
-	pin.kind = RAINBOW_PIN_FLOW;
-	pin.flows = 0;
 	opened = pin_insert(flow, &pin);
 	if (opened != OPENED)
 		client_leave(flow, &pin, RAINBOW_END_FORCED);

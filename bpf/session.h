@@ -19,10 +19,38 @@ static __always_inline int pin_is_live(enum rainbow_pin_state state)
 	return state == RAINBOW_PIN_LIVE || state == RAINBOW_PIN_HALF_CLIENT || state == RAINBOW_PIN_HALF_SERVER;
 }
 
-/* 1 for the one caller that made the change. */
-static __always_inline int pin_move(struct rainbow_pin *pin, enum rainbow_pin_state from, enum rainbow_pin_state to)
+/* The first word of a pin. */
+struct pin_head {
+	enum rainbow_pin_state state;
+	__u16 version;
+	__u16 backend;
+};
+
+static __always_inline struct pin_head pin_head(const struct rainbow_pin *pin)
 {
-	return __sync_val_compare_and_swap((__u32 *)&pin->state, from, to) == from;
+	__u64 word = *(const volatile __u64 *)pin;
+	struct pin_head head;
+
+	__builtin_memcpy(&head, &word, sizeof(head));
+	return head;
+}
+
+/* 1 for the one caller that made the change; `from` is then what it was, version and backend too. */
+static __always_inline int pin_replace(struct rainbow_pin *pin, const struct pin_head *from, const struct pin_head *to)
+{
+	__u64 before, after;
+
+	__builtin_memcpy(&before, from, sizeof(before));
+	__builtin_memcpy(&after, to, sizeof(after));
+	return __sync_val_compare_and_swap((__u64 *)pin, before, after) == before;
+}
+
+static __always_inline int pin_move(struct rainbow_pin *pin, const struct pin_head *from, enum rainbow_pin_state to)
+{
+	struct pin_head next = *from;
+
+	next.state = to;
+	return pin_replace(pin, from, &next);
 }
 
 /* "Last seen" is written only when it changed: a busy session's cache line is dirtied once a tick, not once a packet. */
@@ -35,10 +63,10 @@ static __always_inline void pin_touch(struct rainbow_pin *pin)
 }
 
 /* What was counted when a session opened, and is uncounted now. */
-static __always_inline void count_end(__u32 version_id, __u32 backend_id, enum rainbow_end reason)
+static __always_inline void count_end(const struct pin_head *head, enum rainbow_end reason)
 {
-	struct rainbow_version *version = version_get(version_id);
-	struct rainbow_backend *backend = backend_get(backend_id);
+	struct rainbow_version *version = version_get(head->version);
+	struct rainbow_backend *backend = backend_get(head->backend);
 
 	if (backend)
 		__sync_fetch_and_add(&backend->live, -1);
@@ -95,16 +123,68 @@ static __always_inline int client_is_live(const struct rainbow_pin *client)
 	return client->state == RAINBOW_PIN_LIVE && !(client->flows & RAINBOW_FLOWS_ENDED);
 }
 
+static __always_inline int client_has_flows(const struct rainbow_pin *client)
+{
+	return (client->flows & RAINBOW_FLOWS_COUNT) != 0;
+}
+
+/* How often a compare-and-swap is tried again. Each failure means that another CPU succeeded; so this many never fail. */
+#define TRIES 32
+
+/*
+ * Takes the right to end a client session: sets the end in its word of flows, which only one caller can. if_empty: only while it
+ * has no flow. The winner moves the pin to `to`.
+ */
+static __always_inline int client_end(struct rainbow_pin *client, int if_empty, enum rainbow_pin_state to, enum rainbow_end reason)
+{
+	struct pin_head head;
+	__u32 flows;
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		flows = *(volatile __u32 *)&client->flows;
+		if (client->state != RAINBOW_PIN_LIVE || (flows & RAINBOW_FLOWS_ENDED) || (if_empty && (flows & RAINBOW_FLOWS_COUNT)))
+			return 0;
+		if (__sync_val_compare_and_swap(&client->flows, flows, flows | RAINBOW_FLOWS_ENDED) != flows)
+			continue;
+		head = pin_head(client);
+		if (!pin_move(client, &head, to))
+			return 0;
+		client->last_seen = jiffies_now();
+		if (to == RAINBOW_PIN_KILLED)
+			count_closing(head.version, 1);
+		count_end(&head, reason);
+		return 1;
+	}
+	return 0;
+}
+
 /* Ends a client session that has no flow. 1 for the caller that ended it; 0: it has ended already, or a flow came. */
 static __always_inline int client_end_empty(struct rainbow_pin *client, enum rainbow_end reason)
 {
-	if (__sync_val_compare_and_swap(&client->flows, 0, RAINBOW_FLOWS_ENDED) != 0)
-		return 0;
-	if (pin_move(client, RAINBOW_PIN_LIVE, RAINBOW_PIN_DEAD)) {
-		client->last_seen = jiffies_now();
-		count_end(client->version, client->backend, reason);
+	return client_end(client, 1, RAINBOW_PIN_DEAD, reason);
+}
+
+/* Tells a client session to die: no flow joins it any more. Its flows are told one by one. */
+static __always_inline int client_kill(struct rainbow_pin *client, enum rainbow_end reason)
+{
+	return client_end(client, 0, RAINBOW_PIN_KILLED, reason);
+}
+
+/* Uncounts a flow of the session that it joined. 1 where it was the last one. */
+static __always_inline int client_uncount(struct rainbow_pin *client, __u32 incarnation)
+{
+	__u32 flows;
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		flows = *(volatile __u32 *)&client->flows;
+		if ((flows & RAINBOW_FLOWS_ENDED) || (flows & RAINBOW_FLOWS_INCARNATION) != incarnation || !(flows & RAINBOW_FLOWS_COUNT))
+			return 0;
+		if (__sync_val_compare_and_swap(&client->flows, flows, flows - 1) == flows)
+			return (flows & RAINBOW_FLOWS_COUNT) == 1;
 	}
-	return 1;
+	return 0;
 }
 
 /*
@@ -125,11 +205,11 @@ __noinline int client_leave(const struct rainbow_flow *flow, const struct rainbo
 		return 0;
 	client_key(&key, flow, service);
 	client = bpf_map_lookup_elem(&rainbow_pin, &key);
-	/* Younger than the flow: the session it belonged to was closed, this is the client's next one. */
-	if (!client || client->version != pin->version || client->opened > pin->opened)
+	/* Younger than the flow: the session it belonged to was closed and freed, this is the client's next one. */
+	if (!client || client->opened > pin->opened)
 		return 0;
 	client->last_seen = jiffies_now();
-	if (__sync_fetch_and_add(&client->flows, -1) != 1)
+	if (!client_uncount(client, pin->flows & RAINBOW_FLOWS_INCARNATION))
 		return 0;
 	version = version_get(client->version);
 	if (version && version->state == RAINBOW_VERSION_DRAINING)
@@ -137,61 +217,46 @@ __noinline int client_leave(const struct rainbow_flow *flow, const struct rainbo
 	return 0;
 }
 
-/* Ends a flow's pin: live `from` to CLOSING or KILLED. Returns 1 for the caller that ended it. */
+/* Ends a flow's pin: live to CLOSING or KILLED. Returns 1 for the caller that ended it. */
 __noinline int pin_end(const struct rainbow_flow *flow, struct rainbow_pin *pin, enum rainbow_pin_state to, enum rainbow_end reason)
 {
-	enum rainbow_pin_state from;
+	struct pin_head head;
+	int i;
 
 	if (!flow || !pin)
 		return 0;
-	from = pin->state;
-	if (!pin_is_live(from) || !pin_move(pin, from, to))
+	for (i = 0; i < TRIES; i++) {
+		head = pin_head(pin);
+		if (!pin_is_live(head.state))
+			return 0;
+		if (pin_move(pin, &head, to))
+			break;
+	}
+	if (i == TRIES)
 		return 0;
 	pin->last_seen = jiffies_now();
 	if (pin->kind == RAINBOW_PIN_FLOW) {
 		client_leave(flow, pin, reason);
 		return 1;
 	}
-	count_closing(pin->version, 1);
-	count_end(pin->version, pin->backend, reason);
+	count_closing(head.version, 1);
+	count_end(&head, reason);
 	return 1;
 }
 
-/*
- * Tells a session, or one flow of a client session, to die. Tries again where a FIN or the like changed the state meanwhile:
- * a live session has only two states to go through.
- */
+/* Tells a session, or one flow of a client session, to die. */
 static __always_inline int pin_kill(const struct rainbow_flow *flow, struct rainbow_pin *pin, enum rainbow_end reason)
 {
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		if (!pin_is_live(pin->state))
-			return 0;
-		if (pin_end(flow, pin, RAINBOW_PIN_KILLED, reason))
-			return 1;
-	}
-	return 0;
+	return pin_end(flow, pin, RAINBOW_PIN_KILLED, reason);
 }
 
-/* Tells a client session to die: no flow joins it any more. Its flows are told one by one. */
-static __always_inline int client_kill(struct rainbow_pin *client, enum rainbow_end reason)
-{
-	if (!pin_move(client, RAINBOW_PIN_LIVE, RAINBOW_PIN_KILLED))
-		return 0;
-	__sync_fetch_and_or(&client->flows, RAINBOW_FLOWS_ENDED);
-	client->last_seen = jiffies_now();
-	client->told = RAINBOW_TOLD_BOTH;
-	count_closing(client->version, 1);
-	count_end(client->version, client->backend, reason);
-	return 1;
-}
-
-/* What a TCP segment of a live session did to it. */
+/* One side has sent FIN: half closed, or, if the other side has too, the end. */
 static __always_inline void pin_finish(const struct rainbow_flow *flow, struct rainbow_pin *pin, enum rainbow_pin_state mine,
 				       enum rainbow_pin_state others)
 {
-	if (pin_move(pin, RAINBOW_PIN_LIVE, mine))
+	struct pin_head head = pin_head(pin);
+
+	if (head.state == RAINBOW_PIN_LIVE && pin_move(pin, &head, mine))
 		return;
 	if (pin->state == others)
 		pin_end(flow, pin, RAINBOW_PIN_CLOSING, RAINBOW_END_FIN);
@@ -252,7 +317,7 @@ enum opened {
  */
 __noinline int pin_insert(const struct rainbow_flow *key, const struct rainbow_pin *fresh)
 {
-	enum rainbow_pin_state state;
+	struct pin_head head, next;
 	struct rainbow_pin *pin;
 	long error;
 
@@ -266,18 +331,20 @@ __noinline int pin_insert(const struct rainbow_flow *key, const struct rainbow_p
 	pin = bpf_map_lookup_elem(&rainbow_pin, key);
 	if (!pin) /* full; or freed between the two calls, or a lock was held */
 		return error == -7 /* E2BIG */ ? OPENED_FULL : OPENED_RETRY;
-	state = pin->state;
-	if (pin_is_live(state))
+	head = pin_head(pin);
+	if (pin_is_live(head.state))
 		return OPENED_ALREADY;
-	if (state == RAINBOW_PIN_SETUP || state == RAINBOW_PIN_FREED || !pin_move(pin, state, RAINBOW_PIN_SETUP))
+	next = (struct pin_head){.state = RAINBOW_PIN_SETUP, .version = fresh->version, .backend = fresh->backend};
+	if (head.state == RAINBOW_PIN_SETUP || head.state == RAINBOW_PIN_FREED || !pin_replace(pin, &head, &next))
 		return OPENED_RETRY;
-	if (pin->kind != RAINBOW_PIN_FLOW && (state == RAINBOW_PIN_CLOSING || state == RAINBOW_PIN_KILLED))
-		count_closing(pin->version, -1);
-	pin->version = fresh->version;
-	pin->backend = fresh->backend;
+	if (pin->kind != RAINBOW_PIN_FLOW && (head.state == RAINBOW_PIN_CLOSING || head.state == RAINBOW_PIN_KILLED))
+		count_closing(head.version, -1);
 	pin->opened = fresh->opened;
 	pin->last_seen = fresh->last_seen;
-	pin->flows = fresh->flows;
+	if (fresh->kind == RAINBOW_PIN_CLIENT)
+		*(volatile __u32 *)&pin->flows = ((pin->flows + RAINBOW_FLOWS_NEXT) & RAINBOW_FLOWS_INCARNATION) | 1;
+	else
+		pin->flows = fresh->flows;
 	pin->client = fresh->client;
 	pin->server = fresh->server;
 	pin->hop = fresh->hop;
@@ -285,7 +352,7 @@ __noinline int pin_insert(const struct rainbow_flow *key, const struct rainbow_p
 	pin->server_scale = fresh->server_scale;
 	pin->kind = fresh->kind;
 	pin->told = 0;
-	pin_move(pin, RAINBOW_PIN_SETUP, RAINBOW_PIN_LIVE);
+	pin_move(pin, &next, RAINBOW_PIN_LIVE);
 	return OPENED;
 }
 
@@ -315,37 +382,68 @@ static __always_inline int session_open(const struct rainbow_flow *key, const st
 	return opened;
 }
 
+/* Counts a flow into a live session; fresh->flows notes which. 0 where it has ended. */
+static __always_inline int client_count(struct rainbow_pin *client, struct rainbow_pin *fresh)
+{
+	__u32 flows;
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		flows = *(volatile __u32 *)&client->flows;
+		if ((flows & RAINBOW_FLOWS_ENDED) || (flows & RAINBOW_FLOWS_COUNT) == RAINBOW_FLOWS_COUNT)
+			return 0;
+		if (__sync_val_compare_and_swap(&client->flows, flows, flows + 1) != flows)
+			continue;
+		fresh->flows = flows & RAINBOW_FLOWS_INCARNATION;
+		return 1;
+	}
+	return 0;
+}
+
+static __always_inline int is_elsewhere(const struct rainbow_pin *client, const struct rainbow_pin *fresh)
+{
+	struct pin_head head = pin_head(client);
+
+	return head.version != fresh->version || head.backend != fresh->backend;
+}
+
 /*
  * Joins the flow to its client's session, opening that if there is none. OPENED_NO_PLACE where the client's session is on
  * another version or backend than this flow's first packet went to (its nursery entry was churned out between two flows): the
- * flow is refused rather than the client split. `fresh` serves as the session's pin first and comes back as such.
+ * flow is refused rather than the client split. `fresh` serves as the session's pin first and comes back as the flow's.
  */
 static __always_inline int client_join(const struct rainbow_flow *flow, const struct rainbow_service *service,
 				       struct rainbow_pin *fresh)
 {
 	struct rainbow_pin *client;
 	struct rainbow_flow key;
-	int i, opened;
+	int opened;
 
 	client_key(&key, flow, service);
+	client = bpf_map_lookup_elem(&rainbow_pin, &key);
+	if (client && client_is_live(client)) {
+		if (is_elsewhere(client, fresh))
+			return OPENED_NO_PLACE;
+		if (client_count(client, fresh)) {
+			fresh->kind = RAINBOW_PIN_FLOW;
+			if (!is_elsewhere(client, fresh))
+				return OPENED;
+			/* Between the two looks it ended and the next one began. */
+			client_uncount(client, fresh->flows);
+			return OPENED_NO_PLACE;
+		}
+	}
 	fresh->kind = RAINBOW_PIN_CLIENT;
 	fresh->flows = 1;
-	for (i = 0; i < 2; i++) {
-		client = bpf_map_lookup_elem(&rainbow_pin, &key);
-		if (client && client_is_live(client)) {
-			if (client->version != fresh->version || client->backend != fresh->backend)
-				return OPENED_NO_PLACE;
-			/* No undoing where it ended just now: the count of an ended session means nothing any more. */
-			if (!(__sync_fetch_and_add(&client->flows, 1) & RAINBOW_FLOWS_ENDED))
-				return OPENED;
-		}
-		opened = session_open(&key, fresh);
-		if (opened == OPENED) /* from now on the session, and after it the weights, speak for this client */
-			bpf_map_delete_elem(&rainbow_nursery, &key);
-		if (opened != OPENED_ALREADY)
-			return opened;
-	}
-	return OPENED_RETRY;
+	opened = session_open(&key, fresh);
+	if (opened != OPENED) /* ALREADY: another flow of this client came first; the sender's next packet joins */
+		return opened == OPENED_ALREADY ? OPENED_RETRY : opened;
+	/* From now on the session, and after it the weights, speak for this client. */
+	bpf_map_delete_elem(&rainbow_nursery, &key);
+	client = bpf_map_lookup_elem(&rainbow_pin, &key);
+	fresh->kind = RAINBOW_PIN_FLOW;
+	fresh->flows = client ? client->flows & RAINBOW_FLOWS_INCARNATION : 0;
+	return OPENED;
 }
 
 #endif

@@ -31,19 +31,22 @@ static __always_inline int is_older(const struct sweep_state *s, __u32 since, __
 
 static __always_inline void sweep_bury(struct sweep_state *s, struct rainbow_pin *pin, enum rainbow_pin_state from)
 {
-	if (!pin_move(pin, from, RAINBOW_PIN_DEAD))
+	struct pin_head head = pin_head(pin);
+
+	if (head.state != from || !pin_move(pin, &head, RAINBOW_PIN_DEAD))
 		return;
 	pin->last_seen = s->now;
 	if (pin->kind != RAINBOW_PIN_FLOW)
-		count_closing(pin->version, -1);
+		count_closing(head.version, -1);
 }
 
 /* A second after it died nobody can hold it any more. The key is that of this entry until we delete it, as we own it now. */
 static __always_inline void sweep_free(struct sweep_state *s, struct rainbow_flow *key, struct rainbow_pin *pin)
 {
-	struct rainbow_flow own = *key;
+	struct pin_head head = pin_head(pin);
+	struct rainbow_flow own;
 
-	if (!is_older(s, pin->last_seen, 1) || !pin_move(pin, RAINBOW_PIN_DEAD, RAINBOW_PIN_FREED))
+	if (!is_older(s, pin->last_seen, 1) || head.state != RAINBOW_PIN_DEAD || !pin_move(pin, &head, RAINBOW_PIN_FREED))
 		return;
 	own = *key;
 	if (!bpf_map_delete_elem(&rainbow_pin, &own)) {
@@ -87,7 +90,7 @@ static __always_inline void sweep_client(struct sweep_state *s, struct rainbow_p
 	struct rainbow_version *version = version_get(client->version);
 	int drains = version && version->state == RAINBOW_VERSION_DRAINING;
 
-	if (!client->flows && (drains || (service->idle_seconds && is_older(s, client->last_seen, service->idle_seconds))) &&
+	if (!client_has_flows(client) && (drains || (service->idle_seconds && is_older(s, client->last_seen, service->idle_seconds))) &&
 	    client_end_empty(client, RAINBOW_END_IDLE)) {
 		s->out->idled++;
 		return;

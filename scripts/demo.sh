@@ -236,8 +236,9 @@ conversations_end() {
 tell_drain() {
 	scene '5. v1 drains, and the drain completes' 'Its conversations come to their ends, by themselves.'
 	conversations_end &
+	LAB_PID[conversations]=$! # so that Ctrl-C ends it too
 	run_here drain chat v1 --deadline 60s --wait
-	wait $!
+	lab_wait conversations 15
 	watch 1
 	v1_state=$(status '.services[0].versions[] | select(.label == "v1") | .state')
 	v1_forced=$(status '.services[0].versions[] | select(.label == "v1") | .sessions.ended.forced')

@@ -195,13 +195,14 @@ struct rainbow_side {
 	__u32 edge; /* ack + window: the peer may send up to here */
 };
 
+/* state, version and backend are one aligned word, changed in one compare-and-swap: its winner knows whose session it ended. */
 struct rainbow_pin {
 	enum rainbow_pin_state state;
 	__u16 version;
 	__u16 backend;
 	__u32 opened;    /* CLOCK_MONOTONIC seconds */
 	__u32 last_seen; /* jiffies, low 32 bits */
-	__u32 flows;     /* of a client session: live flows, RAINBOW_FLOWS_ENDED once it has ended */
+	__u32 flows;     /* of a client session: RAINBOW_FLOWS_*; of a flow of one: the incarnation that it joined */
 	struct rainbow_side client;
 	struct rainbow_side server;
 	struct rainbow_hop hop; /* towards the client */
@@ -212,6 +213,13 @@ struct rainbow_pin {
 };
 RAINBOW_SIZE_IS(struct rainbow_pin, 64);
 
+/*
+ * The flows of a client session in one word, so that joining, leaving and ending exclude each other: the number of live flows;
+ * which session of this client it is (a counter: a late leaver must not uncount a flow of the next session); the end.
+ */
+#define RAINBOW_FLOWS_COUNT 0x000fffffu
+#define RAINBOW_FLOWS_INCARNATION 0x7ff00000u
+#define RAINBOW_FLOWS_NEXT 0x00100000u
 #define RAINBOW_FLOWS_ENDED 0x80000000u
 #define RAINBOW_TOLD_CLIENT 1 /* an RST was made from a packet of the client */
 #define RAINBOW_TOLD_SERVER 2 /* ... of the backend */

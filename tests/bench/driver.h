@@ -28,7 +28,7 @@ struct bench_driver {
 	__u32 next;
 	__u32 seed;
 	__u32 first_address; /* host order */
-	__u32 reserved;
+	__u32 from_client; /* whose the packets are, at least one: says which interface they come in by */
 };
 
 #define BENCH_PORTS_SHIFT 14

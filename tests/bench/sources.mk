@@ -7,3 +7,8 @@ $(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c Makefile
 $(BUILD)/tests/bench/%.skel.h: $(BUILD)/tests/bench/%.bpf.o
 	$(say) SKEL $@
 	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@
+
+programs += bench/bench
+bench/bench_src := tests/bench/bench.c tests/bench/population.c tests/bpf/scene.c tests/bpf/packet.c tests/bpf/world.c tests/bpf/world_maps.c
+bench/bench_libs := -lbpf -lelf -lz
+bench/bench_needs := $(BUILD)/tests/bench/floor.skel.h

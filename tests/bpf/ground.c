@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <cmocka.h>
 #include <bpf/bpf.h>
 #include "ground.h"
@@ -48,6 +50,17 @@ void ground_run(const char *format, ...)
 	status = system(command);
 	if (status)
 		fail_msg("\"%s\" returned %d", command, status);
+}
+
+int ground_fork(void)
+{
+	int child = fork();
+
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(60);
+	}
+	return child;
 }
 
 int ground_pinned(const char *name)

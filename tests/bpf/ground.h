@@ -16,6 +16,7 @@ struct bpf_map_info;
 void ground_make(const char *test);
 /* Runs a command; fails the test if it fails. */
 void ground_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int ground_fork(void);               /* as fork(2); the child does not outlive us, and not a minute */
 int ground_pinned(const char *name); /* whether there is a pin of that name */
 int ground_open(const char *name);   /* its descriptor, or a failed test */
 

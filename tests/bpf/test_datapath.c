@@ -152,7 +152,7 @@ static void test_killed_while_starting(void **state)
 		struct datapath *dp;
 		struct error err = {};
 		bool adopted;
-		pid_t child = fork();
+		pid_t child = ground_fork();
 
 		if (!child) {
 			datapath_open(&dp, &config, &adopted, &err);
@@ -176,7 +176,7 @@ static void test_taken_while_removed(void **state)
 	struct pin_dir dir;
 	struct error err = {};
 	int i, taken = 0;
-	pid_t child = fork();
+	pid_t child = ground_fork();
 
 	(void)state;
 	if (!child)

@@ -282,7 +282,7 @@ static void killed_and_taken_over(const char *wish, const char *pin)
 	pid_t child;
 
 	assert_int_equal(pipe(ready), 0);
-	child = fork();
+	child = ground_fork();
 	if (!child) {
 		dp = open_or_fail();
 		attach_or_fail(dp, wish);

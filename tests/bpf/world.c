@@ -24,7 +24,7 @@ bool world_is_impossible(void)
 {
 	if (geteuid() == 0)
 		return false;
-	printf("SKIPPED: these tests load BPF programs and need root\n");
+	printf("skipped: these tests load BPF programs and need root\n");
 	return true;
 }
 

@@ -237,21 +237,24 @@ void world_put_nursling(struct world *world, const struct rainbow_flow *flow, co
 	must(bpf_map_update_elem(map_fd(world->bpf->maps.rainbow_nursery), flow, nursling, 0), "rainbow_nursery");
 }
 
+/* The keys first: an update moves its entry to the front of its bucket, and a walk meanwhile might never end. */
 uint64_t world_pins_each(struct world *world, void (*each)(const struct rainbow_flow *, const struct rainbow_pin *, void *),
 			 void *arg)
 {
 	int fd = map_fd(world->bpf->maps.rainbow_pin);
-	struct rainbow_flow flow;
+	uint32_t limit = bpf_map__max_entries(world->bpf->maps.rainbow_pin);
+	struct rainbow_flow *flows = calloc(limit + 1, sizeof(*flows));
 	struct rainbow_pin pin;
-	uint64_t count = 0;
-	bool first = true;
+	uint64_t count = 0, i;
 
-	while (!bpf_map_get_next_key(fd, first ? NULL : &flow, &flow)) {
-		first = false;
+	if (!flows)
+		abort();
+	while (count < limit && !bpf_map_get_next_key(fd, count ? &flows[count - 1] : NULL, &flows[count]))
 		count++;
-		if (each && !bpf_map_lookup_elem(fd, &flow, &pin))
-			each(&flow, &pin, arg);
-	}
+	for (i = 0; each && i < count; i++)
+		if (!bpf_map_lookup_elem(fd, &flows[i], &pin))
+			each(&flows[i], &pin, arg);
+	free(flows);
 	return count;
 }
 

@@ -44,8 +44,8 @@ skip() { # WHY
 
 # Ends the test with the sentence and with what there is to know. In a subshell it ends that, and then the test by `set -e`.
 fail() { # WORDS...
-	printf 'FAILED in "%s": %s\n' "$E2E_PART" "$*"
-	_context 1
+	printf 'FAILED in "%s": %s\n' "$E2E_PART" "$*" >&2
+	_context 1 >&2
 	exit 1
 }
 
@@ -67,8 +67,8 @@ _context() { # FRAMES to skip
 
 _command_failed() { # EXIT-CODE COMMAND
 	[[ $BASHPID == "$$" && $- == *e* ]] || return 0 # a subshell: the test itself comes by here, too; no e: cleaning up
-	printf 'FAILED in "%s": exit code %d from: %s\n' "$E2E_PART" "$1" "$2"
-	_context 1
+	printf 'FAILED in "%s": exit code %d from: %s\n' "$E2E_PART" "$1" "$2" >&2
+	_context 1 >&2
 }
 trap '_command_failed $? "$BASH_COMMAND"' ERR
 
@@ -142,7 +142,7 @@ settings() {
 		lab_ctl service list -o json
 		lab_ctl version list -o json
 		lab_ctl steer list -o json
-		lab_ctl status -o json | jq '[.services[] | {name, generation, versions: [.versions[] | {label, state, weight,
+		lab_ctl status -o json | jq '[.services[] | {name, generation, versions: [.versions[] | {"label": .label, state, weight,
 			drain: (.drain | if . then {started, deadline, on_deadline} else null end),
 			backends: [.backends[] | {address, port, max_sessions}]}]}]'
 	} | jq -c 'walk(if type == "object" then del(.live, .oldest_seconds) else . end)'

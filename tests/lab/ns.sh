@@ -22,6 +22,8 @@ LAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LAB_BUILD=$(cd "$LAB_ROOT" && realpath -m "${BUILD:-build}")
 LAB_ID=$$-$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
 LAB_DIR=
+LAB_IPV6=$([[ ! -d /proc/sys/net/ipv6 ]] || echo yes) # empty on a kernel without it: then the lab is IPv4 only
+PATH=$PATH:/usr/sbin:/sbin                            # ip, ethtool, bpftool
 LAB_PINS=/sys/fs/bpf/rainbow-$LAB_ID
 LAB_NAMESPACES=()
 LAB_HOOKS=()    # the router's interfaces that rainbow attaches to
@@ -65,6 +67,10 @@ lab_ip() { # NAMESPACE IP-ARGUMENTS...
 	ip -n "$(lab_namespace "$where")" "$@"
 }
 
+_lab_ip6() { # NAMESPACE IP-ARGUMENTS...
+	[[ -z $LAB_IPV6 ]] || lab_ip "$1" -6 "${@:2}"
+}
+
 lab_backend() { # N [4|6]: the address of backend N; IPv6 in brackets, ready for a port
 	if [[ ${2:-4} == 6 ]]; then
 		printf '[fd00:2::%x:2]' "$1"
@@ -82,10 +88,13 @@ _lab_namespace_add() { # NAME [forwards]
 	# One sysctl call: they are inherited from the machine, so none may be left to chance.
 	settings=(net.ipv4.conf.{all,default}.rp_filter=0 net.ipv4.conf.{all,default}.accept_redirects=0
 		net.ipv4.conf.{all,default}.send_redirects=0 net.ipv4.ip_local_port_range='1024 65535'
-		net.ipv6.conf.{all,default}.disable_ipv6=0 net.ipv6.conf.{all,default}.accept_dad=0
-		net.ipv6.conf.{all,default}.accept_ra=0 net.ipv6.conf.{all,default}.accept_redirects=0
 		net.core.somaxconn=8192 net.ipv4.tcp_max_syn_backlog=8192)
-	[[ ${2:-} != forwards ]] || settings+=(net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1)
+	[[ ${2:-} != forwards ]] || settings+=(net.ipv4.ip_forward=1)
+	if [[ -n $LAB_IPV6 ]]; then
+		settings+=(net.ipv6.conf.{all,default}.disable_ipv6=0 net.ipv6.conf.{all,default}.accept_dad=0
+			net.ipv6.conf.{all,default}.accept_ra=0 net.ipv6.conf.{all,default}.accept_redirects=0)
+		[[ ${2:-} != forwards ]] || settings+=(net.ipv6.conf.all.forwarding=1)
+	fi
 	lab_in "$1" sysctl -q -w "${settings[@]}"
 	lab_ip "$1" link set lo up
 }
@@ -108,7 +117,10 @@ _lab_address() { # NAMESPACE INTERFACE ADDRESS/LENGTH...
 	shift 2
 	for address in "$@"; do
 		nodad=()
-		[[ $address != *:* ]] || nodad=(nodad)
+		if [[ $address == *:* ]]; then
+			[[ -n $LAB_IPV6 ]] || continue
+			nodad=(nodad)
+		fi
 		lab_ip "$where" address add "$address" dev "$interface" "${nodad[@]}"
 	done
 }
@@ -116,11 +128,11 @@ _lab_address() { # NAMESPACE INTERFACE ADDRESS/LENGTH...
 _lab_clients_configure() {
 	_lab_address clients eth0 10.1.0.2/24 fd00:1::2/64
 	lab_ip clients route add default via 10.1.0.1
-	lab_ip clients -6 route add default via fd00:1::1
+	_lab_ip6 clients route add default via fd00:1::1
 	# Any address of these ranges is the client's own: many clients without many addresses.
 	lab_ip clients route add local 10.1.64.0/18 dev lo
-	lab_ip clients -6 route add local fd00:1:64::/64 dev lo
-	lab_in clients sysctl -q -w net.ipv6.ip_nonlocal_bind=1
+	_lab_ip6 clients route add local fd00:1:64::/64 dev lo
+	[[ -z $LAB_IPV6 ]] || lab_in clients sysctl -q -w net.ipv6.ip_nonlocal_bind=1
 }
 
 _lab_router_configure() { # INTERFACE towards the clients
@@ -131,7 +143,7 @@ _lab_router_configure() { # INTERFACE towards the clients
 		lab_ip router route add "$range" via 10.1.0.2
 	done
 	for range in fd00:1:64::/64 fd00:99::/32; do
-		lab_ip router -6 route add "$range" via fd00:1::2
+		_lab_ip6 router route add "$range" via fd00:1::2
 	done
 }
 
@@ -143,12 +155,12 @@ _lab_backend_configure() { # N shared|alone
 	if [[ $2 == shared ]]; then
 		_lab_address "backend$1" eth0 "10.2.$1.2/16" "fd00:2::$hex:2/64"
 		lab_ip "backend$1" route add default via 10.2.0.1
-		lab_ip "backend$1" -6 route add default via fd00:2::1
+		_lab_ip6 "backend$1" route add default via fd00:2::1
 	else
 		_lab_address "backend$1" eth0 "10.2.$1.2/24" "fd00:2::$hex:2/112"
 		_lab_address router "backend$1" "10.2.$1.1/24" "fd00:2::$hex:1/112"
 		lab_ip "backend$1" route add default via "10.2.$1.1"
-		lab_ip "backend$1" -6 route add default via "fd00:2::$hex:1"
+		_lab_ip6 "backend$1" route add default via "fd00:2::$hex:1"
 	fi
 }
 

@@ -437,9 +437,9 @@ static void test_evictions_add_up(void **state)
 	struct version *v1 = version_of(web, "v1");
 
 	assert_int_equal(command_evict(web, "v1", (struct duration){60000}, 5, now, &err), 0);
-	assert_int_equal(v1->eviction.cutoff.unix_ms, NOW - 60000);
+	assert_int_equal(v1->eviction.cutoff.unix_ms, NOW - 61000);
 	assert_int_equal(command_evict(web, "v1", (struct duration){90000}, 9, now, &err), 0);
-	assert_int_equal(v1->eviction.cutoff.unix_ms, NOW - 60000);
+	assert_int_equal(v1->eviction.cutoff.unix_ms, NOW - 61000);
 	assert_int_equal(v1->eviction.rate, 9);
 	assert_int_equal(command_evict(web, "v1", (struct duration){0}, 0, now, &err), 0);
 	assert_int_equal(v1->eviction.cutoff.unix_ms, NOW);

@@ -241,13 +241,18 @@ static int apply_steps(struct datapath *dp, const struct service *before, const 
 	return rc ? rc : datapath_barrier(dp, err);
 }
 
+int apply_undo(struct datapath *dp, const struct service *before, const struct service *after, struct error *err)
+{
+	return apply_steps(dp, after, before, err);
+}
+
 int apply_service(struct datapath *dp, const struct service *before, const struct service *after, struct error *err)
 {
-	struct error undo = {0};
+	struct error undo;
 	int rc = apply_steps(dp, before, after, err);
 
 	rc = rc ? rc : check_empty(dp, before, after, err);
-	if (rc && apply_steps(dp, after, before, &undo))
+	if (rc && apply_undo(dp, before, after, &undo))
 		log_error("apply", "could not restore service %s: %s; SIGHUP tries again", before ? before->name : after->name,
 			  undo.message);
 	return rc;

@@ -20,6 +20,9 @@
  */
 int apply_service(struct datapath *dp, const struct service *before, const struct service *after, struct error *err);
 
+/* Puts `before` back in force, whatever sessions `after` has got meanwhile: they stay. */
+int apply_undo(struct datapath *dp, const struct service *before, const struct service *after, struct error *err);
+
 /*
  * At start: makes the maps say what the model says, whatever they said. What the maps know and the model does not keeps its live
  * sessions, takes no new ones, and its id is retired. ids: filled from both.

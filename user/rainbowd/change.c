@@ -135,7 +135,7 @@ static int put_in_force(struct change *change, struct error *err)
 	if (rc)
 		return rc;
 	rc = store_save(daemon->store, change->before, change->after, err);
-	if (rc && apply_service(daemon->datapath, change->after, change->before, &undo))
+	if (rc && apply_undo(daemon->datapath, change->before, change->after, &undo))
 		log_error("change", "could not put the maps back: %s; SIGHUP tries again", undo.message);
 	return rc;
 }

@@ -123,7 +123,8 @@ int command_rollback(struct service *service, const char *to, enum rollback_sess
 int command_evict(struct service *service, const char *label, struct duration older_than, uint32_t rate, struct instant now,
 		  struct error *err)
 {
-	struct instant cutoff = {.unix_ms = now.unix_ms - older_than.ms};
+	/* Pins know the second in which they began; so that none is closed too early, one more. */
+	struct instant cutoff = {.unix_ms = now.unix_ms - (older_than.ms ? older_than.ms + 1000 : 0)};
 	struct version *version;
 	int rc = service_get_version(service, label, &version, err);
 

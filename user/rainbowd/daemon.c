@@ -41,6 +41,20 @@ static int check_pair(struct daemon *daemon, struct error *err)
 			 daemon->config.pin_dir, daemon->config.state_dir);
 }
 
+/* Those given on the command line take the place of those known. */
+static int settle_wishes(struct daemon *daemon, struct error *err)
+{
+	struct daemon_config *config = &daemon->config;
+	int rc = 0;
+
+	if (!config->wish_count)
+		rc = store_load_wishes(daemon->store, config->wishes, RAINBOW_MAX_HOOKS, &config->wish_count, err);
+	if (rc || config->wish_count)
+		return rc;
+	return error_set(err, ERROR_BAD_INPUT, "interface",
+			 "no interface is given and none is known from before; name at least one: --interface eth0");
+}
+
 static int open_state(struct daemon *daemon, struct error *err)
 {
 	struct datapath_config config = {
@@ -53,6 +67,7 @@ static int open_state(struct daemon *daemon, struct error *err)
 
 	rc = rc ? rc : store_secret(daemon->store, daemon->secret, err);
 	rc = rc ? rc : store_load(daemon->store, &daemon->model, err);
+	rc = rc ? rc : settle_wishes(daemon, err);
 	rc = rc ? rc : datapath_open(&daemon->datapath, &config, &adopted, err);
 	daemon->made = !rc && !adopted;
 	rc = rc ? rc : check_pair(daemon, err);
@@ -61,16 +76,6 @@ static int open_state(struct daemon *daemon, struct error *err)
 	memcpy(datapath_meta(daemon->datapath)->hash_secret, daemon->secret, sizeof(daemon->secret));
 	log_info("daemon", "%s maps under %s", adopted ? "adopted the" : "made new", daemon->config.pin_dir);
 	return apply_reconcile(daemon->datapath, &daemon->model, &daemon->ids, monotonic_ms(), err);
-}
-
-/* Those given on the command line take the place of those known. */
-static int settle_wishes(struct daemon *daemon, struct error *err)
-{
-	struct daemon_config *config = &daemon->config;
-
-	if (config->wish_count)
-		return 0;
-	return store_load_wishes(daemon->store, config->wishes, RAINBOW_MAX_HOOKS, &config->wish_count, err);
 }
 
 static bool is_attached(struct daemon *daemon, const struct hook_wish *wish)
@@ -114,14 +119,16 @@ static size_t switch_hooks(struct daemon *daemon, struct error *err)
 	return attached;
 }
 
+/* One interface is enough to start with; the keeper tries the others again. */
 static int attach_first(struct daemon *daemon, struct error *err)
 {
-	if (!daemon->config.wish_count)
-		return error_set(err, ERROR_BAD_INPUT, "interface",
-				 "no interface is given and none is known from before; name at least one: --interface eth0");
+	struct error save;
+
 	if (!switch_hooks(daemon, err))
 		return -(int)err->code;
-	return store_save_wishes(daemon->store, daemon->config.wishes, daemon->config.wish_count, err);
+	if (store_save_wishes(daemon->store, daemon->config.wishes, daemon->config.wish_count, &save))
+		log_error("daemon", "the interfaces can not be noted for the next start: %s", save.message);
+	return 0;
 }
 
 static void on_swept(struct daemon *daemon, const struct rainbow_due *due, uint32_t count)
@@ -148,7 +155,6 @@ static int start_steps(struct daemon *daemon, struct error *err)
 {
 	int rc = open_state(daemon, err);
 
-	rc = rc ? rc : settle_wishes(daemon, err);
 	rc = rc ? rc : attach_first(daemon, err);
 	rc = rc ? rc : start_parts(daemon, err);
 	return rc ? rc : api_new(&daemon->api, daemon, err);

@@ -42,7 +42,7 @@ static bool by_client(const struct service *service, const struct steer *steer, 
 	if (service->affinity != RAINBOW_AFFINITY_CLIENT)
 		return false;
 	stays = client && takes_new(service, client->version) && (!steer || steer->version == client->version);
-	if (client && (client->flows || stays))
+	if (client && ((client->flows & RAINBOW_FLOWS_COUNT) || stays))
 		return follow_client(service, client->version, client->backend,
 				     "the client has a session, and its connections stay together", out);
 	if (!steer && facts->choice && takes_new(service, facts->choice->version))

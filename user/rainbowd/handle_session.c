@@ -105,7 +105,7 @@ static void walk_run(struct work *work)
 static json_t *json_entry(struct daemon *daemon, const struct service *service, const struct roll_entry *entry,
 			  const struct pin_time *now)
 {
-	uint32_t flows = entry->kind == RAINBOW_PIN_CLIENT ? entry->flows & ~RAINBOW_FLOWS_ENDED : 1;
+	uint32_t flows = entry->kind == RAINBOW_PIN_CLIENT ? entry->flows & RAINBOW_FLOWS_COUNT : 1;
 
 	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:I}", "client", json_client(&entry->flow), "version",
 			 json_label(service, entry->version), "backend", json_backend(daemon, entry->backend), "state",
@@ -160,7 +160,7 @@ static int read_filter(struct request *request, struct roll *roll, struct error 
 	roll->filter.service = service->id;
 	roll->filter.version = label ? version->id : 0;
 	roll->filter.limit_opened = older_than != NULL;
-	roll->filter.opened_until = older_than ? (monotonic_ms() - age.ms) / 1000 : 0;
+	roll->filter.opened_until = older_than ? (monotonic_ms() - age.ms) / 1000 - 1 : 0;
 	return 0;
 }
 

@@ -97,13 +97,26 @@ static int read_sessions(const char *word, enum rollback_sessions *out, struct e
 			 word);
 }
 
+/* What becomes of the sessions of the versions that lose their share. */
+static const char *fate_of(const struct change *change, enum rollback_sessions sessions)
+{
+	static const char *const fates[] = {"; running sessions stay where they are", "; running sessions of the others drain",
+					    "; running sessions of the others are being closed"};
+	size_t i;
+
+	for (i = 0; i < change->before->version_count; i++)
+		if (change->before->versions[i].weight && !change->after->versions[i].weight)
+			return fates[sessions];
+	return "";
+}
+
 int handle_rollback(struct request *request, json_t **reply, struct error *err)
 {
 	static const char *const keys[] = {"to", "sessions", NULL};
-	static const char *const fates[] = {"stay where they are", "drain", "are being closed"};
 	const char *to = NULL, *word = NULL;
 	enum rollback_sessions sessions = ROLLBACK_KEEP;
 	struct version *target = NULL;
+	const char *fate = "";
 	struct change change;
 	int rc = change_begin(&change, request->daemon, request->variable[0], err);
 
@@ -114,11 +127,12 @@ int handle_rollback(struct request *request, json_t **reply, struct error *err)
 	rc = rc ? rc : body_string(request->body, "sessions", false, &word, err);
 	rc = rc ? rc : read_sessions(word, &sessions, err);
 	rc = rc ? rc : command_rollback(change.after, to, sessions, &change.counts, instant_now(), &target, err);
+	if (!rc)
+		fate = fate_of(&change, sessions);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc) {
-		*reply = reply_done(request, change.after,
-				    "%s rolled back: all new sessions go to %s; running ones of the others %s",
-				    change.after->name, target->label, fates[sessions]);
+		*reply = reply_done(request, change.after, "%s rolled back: all new sessions go to %s%s", change.after->name,
+				    target->label, fate);
 		json_object_set_new(*reply, "to", json_string(target->label));
 	}
 	change_end(&change);

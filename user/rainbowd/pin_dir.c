@@ -82,19 +82,24 @@ static int bpffs_ensure(const struct pin_dir *dir, struct error *err)
 	return 0;
 }
 
+/* 0, 1: a directory of the path went away meanwhile, or an error. */
 static int path_make(const struct pin_dir *dir, struct error *err)
 {
 	char path[PIN_DIR_PATH_SIZE];
 	char *slash = path;
+	int made;
 
 	strcpy(path, dir->path);
 	do {
 		slash = strchr(slash + 1, '/');
 		if (slash)
 			*slash = '\0';
-		if (mkdir(path, 0700) && errno != EEXIST)
+		made = mkdir(path, 0700) ? errno : 0;
+		if (made == ENOENT)
+			return 1;
+		if (made && made != EEXIST)
 			return error_set(err, ERROR_PRECONDITION, "pin-dir", "%s can not be made: %s; run rainbowd as root",
-					 path, strerror(errno));
+					 path, strerror(made));
 		if (slash)
 			*slash = '/';
 	} while (slash);

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a packet costs, in ns, by BPF_PROG_TEST_RUN: rainbow beside two floors, net of an empty program, medians of rounds in which
+ * they alternate. Numbers of different runs, or machines, do not compare; the ratios within one run do. Fails nothing.
+ */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "bpf/rainbow.skel.h"
+#include "tests/bench/driver.h"
+#include "tests/bench/floor.skel.h"
+#include "tests/bench/population.h"
+#include "tests/bpf/scene.h"
+
+#define ROUNDS 11
+#define PACKETS 200000u
+#define MILLION (1u << 20)
+#define NEW_SESSIONS 32768u
+
+enum target {
+	TARGET_EMPTY,
+	TARGET_SEND,   /* first floor */
+	TARGET_LOOKUP, /* second floor */
+	TARGET_RAINBOW,
+	TARGETS,
+};
+
+/* One line of the table. */
+struct scenario {
+	const char *name;
+	enum path path;
+	bool is_v4;
+	uint8_t protocol;
+	uint32_t sessions; /* known ones; a power of two */
+	const char *words; /* of scene.c: the packet, or the packets of a session in turn */
+	bool is_known;     /* a goal is set for it, and the second floor does as much */
+	void (*setting)(struct scene *scene); /* may be NULL */
+};
+
+struct bench {
+	struct world world;
+	struct floor_bpf *floor;
+	struct scene scene;
+	struct rainbow_flow first;
+};
+
+static void die(const char *what, int error)
+{
+	fprintf(stderr, "bench: %s: %s\n", what, strerror(error));
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
+/* --- one scenario --------------------------------------------------------------------------------------------------------- */
+
+/* Where the client stands in the packet: its last four address bytes, its port. Returns whether the packet is the client's. */
+static bool template_fill(struct bench_template *template, const struct scene *scene, const char *word)
+{
+	struct packet packet;
+	struct frame frame;
+	bool from_client;
+
+	if (!scene_packet(scene, word, &packet, &from_client))
+		die(word, EINVAL);
+	packet.payload = 0;
+	packet_build(&frame, &packet);
+	packet.payload = (uint16_t)(BENCH_PACKET - frame.length);
+	packet_build(&frame, &packet);
+	memcpy(template->bytes, frame.bytes, BENCH_PACKET);
+	template->address_offset = (scene->is_v4 ? 26u : 34u) + (from_client ? 0 : scene->is_v4 ? 4 : 16);
+	template->port_offset = (uint32_t)packet_transport_offset(&packet) + (from_client ? 0 : 2);
+	return from_client;
+}
+
+static void driver_fill(struct bench *bench, const struct scenario *s)
+{
+	struct bench_driver *driver = &bench->floor->bss->driver;
+	char copy[64], *rest = copy, *word;
+	uint32_t last;
+
+	memset(driver, 0, sizeof(*driver));
+	snprintf(copy, sizeof(copy), "%s", s->words);
+	while ((word = strsep(&rest, " ")))
+		driver->from_client |= template_fill(&driver->template[driver->phases++], &bench->scene, word);
+	memcpy(&last, bench->first.client.octet + 12, 4);
+	driver->first_address = ntohl(last);
+	driver->sessions = s->sessions;
+	driver->random = driver->phases == 1;
+	driver->seed = 1;
+}
+
+/* As many entries of the same session as asked: it is played once, and its pin copied. */
+static void sessions_fill(struct bench *bench, const struct scenario *s)
+{
+	struct rainbow_flow flow = population_flow(&bench->first, 0);
+	struct bench_session session = {.backend_port = 8081, .service_port = 80, .ifindex = bench->world.lan.ifindex};
+	struct rainbow_pin pin;
+	int error;
+
+	bench->scene.client.addr = flow.client;
+	scene_port(&bench->scene, flow.port);
+	if (!s->is_known)
+		return;
+	scene_play(&bench->scene, s->protocol == IPPROTO_TCP ? "syn synack ack data sdata" : "ask answer ask answer");
+	if (!world_pin(&bench->world, &flow, &pin))
+		die("no session", ENOENT);
+	error = population_add(bpf_map__fd(bench->world.bpf->maps.rainbow_pin), &bench->first, s->sessions, &pin, sizeof(pin));
+	if (error)
+		die("filling the pins", -error);
+	session.backend = bench->world.backend[pin.backend].address;
+	session.service = bench->scene.service.addr;
+	error = population_add(bpf_map__fd(bench->floor->maps.bench_floor), &bench->first, s->sessions, &session, sizeof(session));
+	if (error)
+		die("filling the floor", -error);
+}
+
+static void sessions_clear(struct bench *bench, const struct scenario *s)
+{
+	uint32_t count = s->is_known ? s->sessions : NEW_SESSIONS;
+
+	population_remove(bpf_map__fd(bench->world.bpf->maps.rainbow_pin), &bench->first, count);
+	if (s->is_known)
+		population_remove(bpf_map__fd(bench->floor->maps.bench_floor), &bench->first, count);
+	bench->world.meta->pins = 0;
+}
+
+static int target_fd(const struct bench *bench, enum target target, bool is_xdp)
+{
+	switch (target) {
+	case TARGET_EMPTY:
+		return bpf_program__fd(is_xdp ? bench->floor->progs.empty_xdp : bench->floor->progs.empty_tc);
+	case TARGET_SEND:
+		return bpf_program__fd(is_xdp ? bench->floor->progs.send_xdp : bench->floor->progs.send_tc);
+	case TARGET_LOOKUP:
+		return bpf_program__fd(is_xdp ? bench->floor->progs.lookup_xdp : bench->floor->progs.lookup_tc);
+	default:
+		return bpf_program__fd(is_xdp ? bench->world.bpf->progs.rainbow_xdp : bench->world.bpf->progs.rainbow_ingress);
+	}
+}
+
+/* ns per packet of one run, by the kernel's own clock: the call itself waits for a grace period in XDP. */
+static double run(struct bench *bench, const struct device *device, bool is_xdp, uint32_t packets, int *action)
+{
+	struct xdp_md xdp = {.data_end = BENCH_PACKET, .ingress_ifindex = device->ifindex};
+	struct __sk_buff skb = {.ifindex = device->ifindex};
+	struct bench_driver *driver = &bench->floor->bss->driver;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = driver->template[0].bytes, .data_size_in = BENCH_PACKET,
+		    .ctx_in = is_xdp ? (void *)&xdp : (void *)&skb, .ctx_size_in = is_xdp ? sizeof(xdp) : sizeof(skb),
+		    .repeat = (int)packets);
+
+	driver->next = driver->phase = 0;
+	if (bpf_prog_test_run_opts(bpf_program__fd(is_xdp ? bench->floor->progs.drive_xdp : bench->floor->progs.drive_tc), &opts))
+		die("test run", errno);
+	*action = (int)opts.retval;
+	return opts.duration;
+}
+
+/* A program that did not do what is measured would be fast. */
+static void check_action(const struct scenario *s, enum target target, int action)
+{
+	int should = s->path < PATH_TC ? XDP_REDIRECT : TC_ACT_REDIRECT;
+
+	if (s->is_known && (target == TARGET_LOOKUP || target == TARGET_RAINBOW) && action != should) {
+		fprintf(stderr, "bench: %s: action %d of program %d, not %d\n", s->name, action, (int)target, should);
+		exit(1);
+	}
+}
+
+static void new_sessions_forget(struct bench *bench)
+{
+	population_remove(bpf_map__fd(bench->world.bpf->maps.rainbow_pin), &bench->first, NEW_SESSIONS);
+	bench->world.meta->pins = bench->world.version[1].live = bench->world.backend[1].live = 0;
+}
+
+/* Net ns per packet of each target: the median over the rounds of its difference to the empty program in the same round. */
+static void measure(struct bench *bench, const struct scenario *s, double net[TARGETS])
+{
+	bool is_xdp = s->path < PATH_TC, is_new = bench->floor->bss->driver.phases > 1;
+	int tails = bpf_map__fd(is_xdp ? bench->floor->maps.bench_xdp : bench->floor->maps.bench_tc);
+	const struct device *device = scene_device(&bench->scene, bench->floor->bss->driver.from_client);
+	uint32_t packets = is_new ? NEW_SESSIONS * bench->floor->bss->driver.phases : PACKETS;
+	double took[TARGETS][ROUNDS], base;
+	int round, target, slot = 0, fd, action;
+
+	for (round = -1; round < ROUNDS; round++) { /* the first warms up */
+		for (target = 0, base = 0; target < TARGETS; target++) {
+			double ns;
+
+			fd = target_fd(bench, (enum target)target, is_xdp);
+			if (bpf_map_update_elem(tails, &slot, &fd, 0))
+				die("tail call", errno);
+			ns = run(bench, device, is_xdp, packets, &action);
+			check_action(s, (enum target)target, action);
+			if (is_new && target == TARGET_RAINBOW)
+				new_sessions_forget(bench);
+			base = target == TARGET_EMPTY ? ns : base;
+			if (round >= 0)
+				took[target][round] = target == TARGET_EMPTY ? ns : ns - base;
+		}
+	}
+	for (target = 0; target < TARGETS; target++)
+		net[target] = median(took[target], ROUNDS);
+}
+
+static void print_scenario(const struct scenario *s, const double net[TARGETS], uint32_t phases)
+{
+	printf("%-44s %8.0f", s->name, net[TARGET_SEND]);
+	if (s->is_known)
+		printf(" %8.0f %8.0f %7.2f   at most 1.5\n", net[TARGET_LOOKUP], net[TARGET_RAINBOW],
+		       net[TARGET_RAINBOW] / net[TARGET_LOOKUP]);
+	else
+		printf(" %8s %8.0f %7s\n", "-", net[TARGET_RAINBOW] * phases, "-");
+	fflush(stdout);
+}
+
+static void scenario_run(struct bench *bench, const struct scenario *s)
+{
+	double net[TARGETS];
+
+	scene_set(&bench->scene, &bench->world, s->path, s->is_v4, s->protocol);
+	world_member(&bench->world, 1)->count = 1; /* the packets of a handshake know their backend */
+	bench->first = (struct rainbow_flow){.client = s->is_v4 ? at("10.9.0.0", 0).addr : at("2001:db8:9::1:0", 0).addr, .service = 1};
+	sessions_fill(bench, s);
+	if (s->setting)
+		s->setting(&bench->scene);
+	driver_fill(bench, s);
+	measure(bench, s, net);
+	print_scenario(s, net, bench->floor->bss->driver.phases);
+	sessions_clear(bench, s);
+}
+
+static void not_ours(struct scene *scene)
+{
+	scene->service.port = 81;
+}
+
+static void no_share(struct scene *scene)
+{
+	world_turn_wheel(scene->world, 1, 0);
+}
+
+#define TCP4 true, IPPROTO_TCP
+#define TCP6 false, IPPROTO_TCP
+#define UDP4 true, IPPROTO_UDP
+
+static const struct scenario scenarios[] = {
+	{"xdp: not ours", PATH_XDP, TCP4, 1024, "data", false, not_ours},
+	{"xdp: request, 1 K sessions", PATH_XDP, TCP4, 1024, "data", true},
+	{"xdp: request, 64 K", PATH_XDP, TCP4, 65536, "data", true},
+	{"xdp: request, 1 M", PATH_XDP, TCP4, MILLION, "data", true},
+	{"xdp: reply, 1 K sessions", PATH_XDP, TCP4, 1024, "sdata", true},
+	{"xdp: reply, 64 K", PATH_XDP, TCP4, 65536, "sdata", true},
+	{"xdp: reply, 1 M", PATH_XDP, TCP4, MILLION, "sdata", true},
+	{"xdp: IPv6 request, 64 K", PATH_XDP, TCP6, 65536, "data", true},
+	{"xdp: IPv6 reply, 64 K", PATH_XDP, TCP6, 65536, "sdata", true},
+	{"xdp: UDP request, 64 K", PATH_XDP, UDP4, 65536, "ask", true},
+	{"xdp: UDP reply, 64 K", PATH_XDP, UDP4, 65536, "answer", true},
+	{"xdp: new session: SYN, SYN-ACK, ACK together", PATH_XDP_ARM, TCP4, NEW_SESSIONS, "syn synack ack", false},
+	{"xdp: refused (RST)", PATH_XDP, TCP4, 1024, "syn", false, no_share},
+	{"xdp: a stray (RST)", PATH_XDP, TCP4, 1024, "data", false},
+	{"tc: not ours", PATH_TC, TCP4, 1024, "data", false, not_ours},
+	{"tc: request, 1 K sessions", PATH_TC, TCP4, 1024, "data", true},
+	{"tc: request, 64 K", PATH_TC, TCP4, 65536, "data", true},
+	{"tc: request, 1 M", PATH_TC, TCP4, MILLION, "data", true},
+	{"tc: reply, 64 K", PATH_TC, TCP4, 65536, "sdata", true},
+	{"tc: IPv6 request, 64 K", PATH_TC, TCP6, 65536, "data", true},
+	{"tc: UDP request, 64 K", PATH_TC, UDP4, 65536, "ask", true},
+	{"tc: new session: SYN, SYN-ACK, ACK together", PATH_TC_ARM, TCP4, NEW_SESSIONS, "syn synack ack", false},
+	{"tc: refused (RST)", PATH_TC, TCP4, 1024, "syn", false, no_share},
+};
+
+/* --- a million sessions --------------------------------------------------------------------------------------------------- */
+
+static void sweep_run(struct bench *bench)
+{
+	const struct scenario million = {"", PATH_XDP, TCP4, MILLION, "data", true};
+	struct rainbow_sweep sweep = {};
+	double took[5], begin;
+	int i;
+
+	scene_set(&bench->scene, &bench->world, PATH_XDP, true, IPPROTO_TCP);
+	bench->first = (struct rainbow_flow){.client = at("10.9.0.0", 0).addr, .service = 1};
+	sessions_fill(bench, &million);
+	for (i = 0; i < 5; i++) {
+		begin = now();
+		sweep = world_sweep(&bench->world, 0);
+		took[i] = (now() - begin) * 1e3;
+	}
+	printf("%-44s %8.0f ms for %llu sessions          at most 150 ms a million\n", "sweep", median(took, 5),
+	       (unsigned long long)sweep.entries);
+	sessions_clear(bench, &million);
+}
+
+static void memory_run(void)
+{
+	uint64_t before = memory_available(), after;
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "bench_memory", sizeof(struct rainbow_flow), sizeof(struct rainbow_pin), 1000000, &opts);
+
+	if (fd < 0)
+		die("a map of a million pins", errno);
+	after = memory_available();
+	printf("%-44s %8.0f MB by fdinfo, %.0f MB by MemAvailable   at most 160 MB\n", "memory of a million pins",
+	       (double)map_memory(fd) / 1e6, before > after ? (double)(before - after) / 1e6 : 0);
+}
+
+static void bench_open(struct bench *bench)
+{
+	const struct world_config config = {.pins = MILLION, .nursery = RAINBOW_DEFAULT_NURSERY};
+
+	if (world_open(&bench->world, &config))
+		exit(1);
+	bench->floor = floor_bpf__open();
+	if (!bench->floor)
+		die("opening the floor", errno);
+	bpf_map__set_max_entries(bench->floor->maps.bench_floor, MILLION);
+	if (floor_bpf__load(bench->floor))
+		die("loading the floor", errno);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = {};
+	struct utsname os;
+	size_t i;
+
+	if (argc > 1 && !strcmp(argv[1], "fill"))
+		return population_fill(argc - 2, argv + 2);
+	if (world_is_impossible())
+		return 77; /* skipped */
+	bench_open(&bench);
+	uname(&os);
+	printf("ns per packet by BPF_PROG_TEST_RUN, net of an empty program; medians of %d alternating rounds of %u packets,\n"
+	       "sessions in random order; Linux %s\n\n", ROUNDS, PACKETS, os.release);
+	printf("%-44s %8s %8s %8s %7s   %s\n", "", "XDP_TX", "lookup", "rainbow", "ratio", "goal");
+	for (i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++)
+		if (argc < 2 || strstr(scenarios[i].name, argv[1]))
+			scenario_run(&bench, &scenarios[i]);
+	printf("\n");
+	if (argc < 2 || strstr("sweep", argv[1]))
+		sweep_run(&bench);
+	memory_run();
+	floor_bpf__destroy(bench.floor);
+	world_close(&bench.world);
+	return 0;
+}
