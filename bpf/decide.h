@@ -142,38 +142,59 @@ static __always_inline void decide_reply_ended(void *ctx, struct way *way, const
 	}
 }
 
+/* A reply of a live session. */
+static __always_inline void follow_reply(void *ctx, struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin,
+					 const struct rainbow_backend *backend)
+{
+	struct packet *p = &way->packet;
+
+	if (is_overdue(backend) && pin_kill(flow, pin, RAINBOW_END_FORCED)) {
+		decide_killed(way, pin, RAINBOW_TOLD_SERVER);
+		return;
+	}
+	if (!can_reply(ctx, way, &pin->hop)) {
+		way->verdict = VERDICT_PASS_BY_STACK;
+		return;
+	}
+	pin_touch(pin);
+	if (p->protocol == IPPROTO_TCP)
+		pin_step_server(flow, pin, &p->segment, p->window);
+	way->verdict = VERDICT_REPLY;
+}
+
+/* A live pin is followed: 1. */
+static __always_inline int decide_reply_pinned(void *ctx, struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin,
+					       const struct rainbow_backend *backend)
+{
+	if (!pin || pin->backend != way->backend || !pin_is_live(pin->state))
+		return 0;
+	follow_reply(ctx, way, flow, pin, backend);
+	return 1;
+}
+
 /* Step 2: from a backend. Without a session it is the backend's own traffic, and not ours. */
 static __noinline int decide_reply(void *ctx, struct way *way)
 {
 	struct rainbow_backend *backend = backend_get(way->backend);
-	struct packet *p = &way->packet;
-	struct rainbow_flow flow = {.client = p->target, .port = p->target_port};
+	struct rainbow_flow flow = {.client = way->packet.target, .port = way->packet.target_port};
 	struct rainbow_pin *pin;
 
 	if (!backend)
 		return 0;
 	flow.service = way->service = backend->service;
 	pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
-	if (!pin || pin->backend != way->backend) {
-		decide_reply_nursery(ctx, way, &flow);
+	if (decide_reply_pinned(ctx, way, &flow, pin, backend))
 		return 0;
-	}
-	if (!pin_is_live(pin->state)) {
+	if (pin && pin->backend == way->backend) {
 		decide_reply_ended(ctx, way, &flow, pin);
 		return 0;
 	}
-	if (is_overdue(backend) && pin_kill(&flow, pin, RAINBOW_END_FORCED)) {
-		decide_killed(way, pin, RAINBOW_TOLD_SERVER);
+	if (decide_reply_nursery(ctx, way, &flow))
 		return 0;
-	}
-	if (!can_reply(ctx, way, &pin->hop)) {
-		way->verdict = VERDICT_PASS_BY_STACK;
-		return 0;
-	}
-	pin_touch(pin);
-	if (p->protocol == IPPROTO_TCP)
-		pin_step_server(&flow, pin, &p->segment, p->window);
-	way->verdict = VERDICT_REPLY;
+	/* Another CPU may have promoted the flow between the two looks. */
+	way->ifindex = 0;
+	pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+	decide_reply_pinned(ctx, way, &flow, pin, backend);
 	return 0;
 }
 
@@ -201,7 +222,7 @@ static __always_inline int nursling_is_fresh(const struct rainbow_nursling *n)
  * What a client was given with its first packet: those that follow before that handshake is proven get the same. Of two first
  * packets at once, the later one takes over the earlier one's choice.
  */
-static __always_inline void nursery_agree(const struct rainbow_flow *flow, const struct rainbow_service *service, struct choice *choice)
+static __noinline int nursery_agree(const struct rainbow_flow *flow, const struct rainbow_service *service, struct choice *choice)
 {
 	struct rainbow_nursling fresh = {
 		.state = RAINBOW_NURSERY_CHOICE,
@@ -214,12 +235,13 @@ static __always_inline void nursery_agree(const struct rainbow_flow *flow, const
 
 	client_key(&key, flow, service);
 	if (!bpf_map_update_elem(&rainbow_nursery, &key, &fresh, BPF_NOEXIST))
-		return;
+		return 0;
 	agreed = bpf_map_lookup_elem(&rainbow_nursery, &key);
 	if (!agreed)
-		return;
+		return 0;
 	choice->version = agreed->version;
 	choice->backend = agreed->backend;
+	return 1;
 }
 
 /* Step 8. NOEXIST: of two copies of a first packet the later follows the earlier. */
@@ -247,16 +269,20 @@ static __noinline int decide_new(void *ctx, struct way *way, const struct rainbo
 
 	if (!service)
 		return 0;
-	choose(flow, &choice);
+	choose_version(flow, &choice);
 	if (!choice.version) {
 		__sync_fetch_and_add(&service->refused_no_version, 1);
 		way->verdict = VERDICT_REFUSED_VERSION;
 		return 0;
 	}
+	if (!choice.backend)
+		choice.backend = choose_backend(choice.version, choice.hash);
 	if (!choice.backend) {
+		count_refused(choice.version);
 		way->verdict = VERDICT_REFUSED_BACKENDS;
 		return 0;
 	}
+	count_chosen(choice.version);
 	if (service->affinity == RAINBOW_AFFINITY_CLIENT && !choice.joins && !choice.steered)
 		nursery_agree(flow, service, &choice);
 	nursery_enter(flow, &way->packet, &choice);
@@ -297,14 +323,17 @@ static __always_inline int version_keeps(__u32 id)
 }
 
 /* From the nursery to a pin: enum opened. */
-__noinline int promote(const struct rainbow_flow *flow, const struct rainbow_nursling *n, const struct packet *p)
+__noinline int promote(const struct rainbow_flow *of, const struct rainbow_nursling *n, const struct packet *p)
 {
 	struct rainbow_service *service;
 	struct rainbow_pin pin = {};
+	struct rainbow_flow own;
+	const struct rainbow_flow *flow = &own;
 	int opened;
 
-	if (!flow || !n || !p)
+	if (!of || !n || !p)
 		return OPENED_RETRY;
+	own = *of;
 	service = service_get(flow->service);
 	if (!service || !version_keeps(n->version))
 		return OPENED_NO_VERSION;
@@ -325,7 +354,8 @@ static __always_inline int is_proof(const struct rainbow_nursling *n, const stru
 {
 	const struct rainbow_segment *s = &p->segment;
 
-	if (n->state != RAINBOW_NURSERY_ANSWERED)
+	/* An old one may name ids that have been given away since. */
+	if (n->state != RAINBOW_NURSERY_ANSWERED || !nursling_is_fresh(n))
 		return 0;
 	if (p->protocol == IPPROTO_UDP)
 		return 1;
@@ -396,22 +426,36 @@ static __noinline int decide_request_nursery(void *ctx, struct way *way, const s
 	return 0;
 }
 
-/* Steps 4 to 8 where no live pin answers. */
-static __noinline int decide_request_unpinned(void *ctx, struct way *way, const struct rainbow_flow *flow)
+/* A request of a live session. */
+static __always_inline void follow_request(void *ctx, struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin)
 {
-	struct rainbow_service *service = service_get(flow->service);
+	struct rainbow_backend *backend = backend_get(pin->backend);
+	struct packet *p = &way->packet;
 
-	if (decide_request_nursery(ctx, way, flow) || !service)
-		return 0;
-	if (is_first(&way->packet))
-		decide_new(ctx, way, flow);
-	else
-		decide_stray(way, service);
-	return 0;
+	if (backend && is_overdue(backend) && pin_kill(flow, pin, RAINBOW_END_FORCED)) {
+		decide_killed(way, pin, RAINBOW_TOLD_CLIENT);
+		return;
+	}
+	pin_touch(pin);
+	if (p->protocol == IPPROTO_TCP)
+		pin_step_client(flow, pin, &p->segment, p->window);
+	decide_to_backend(ctx, way, VERDICT_REQUEST, pin->backend);
 }
 
-/* Step 4, a pin that has ended: a first packet starts over; others are late, or told that it is over. */
-static __noinline int decide_request_ended(void *ctx, struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin)
+/* A live pin is followed: 1. */
+static __always_inline int decide_request_pinned(void *ctx, struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin)
+{
+	if (!pin || !pin_is_live(pin->state))
+		return 0;
+	follow_request(ctx, way, flow, pin);
+	return 1;
+}
+
+/*
+ * A pin that has ended: a first packet starts over (0); others are late, or told that it is over (1), unless they belong to a new
+ * session's handshake.
+ */
+static __always_inline int decide_request_ended(void *ctx, struct way *way, struct rainbow_pin *pin)
 {
 	enum rainbow_pin_state state = pin->state;
 	struct packet *p = &way->packet;
@@ -419,46 +463,42 @@ static __noinline int decide_request_ended(void *ctx, struct way *way, const str
 	if (state == RAINBOW_PIN_KILLED && p->protocol == IPPROTO_UDP) {
 		/* Datagrams have no RST: silence for as long as the tombstone stands, so that the end is noticed. */
 		way->verdict = VERDICT_CLOSED_DROP;
-		return 0;
+		return 1;
 	}
-	if (is_first(p) || state == RAINBOW_PIN_DEAD || state == RAINBOW_PIN_SETUP || state == RAINBOW_PIN_FREED)
-		return decide_request_unpinned(ctx, way, flow);
-	if (decide_request_nursery(ctx, way, flow))
+	if (is_first(p))
 		return 0;
 	if (state == RAINBOW_PIN_KILLED) {
 		decide_killed(way, pin, RAINBOW_TOLD_CLIENT);
-		return 0;
+		return 1;
 	}
+	if (state != RAINBOW_PIN_CLOSING)
+		return 0;
 	pin_touch(pin);
 	decide_to_backend(ctx, way, VERDICT_REQUEST, pin->backend);
-	return 0;
+	return 1;
 }
 
-/* Step 4: a known session first, since nearly every packet is one of those. */
+/* Steps 4 to 8. The nursery before an ended pin: a new session may have begun over the same flow. */
 static __always_inline void decide_request(void *ctx, struct way *way)
 {
-	struct packet *p = &way->packet;
-	struct rainbow_flow flow = {.client = p->source, .port = p->source_port, .service = (__u16)way->service};
+	struct rainbow_flow flow = {.client = way->packet.source, .port = way->packet.source_port, .service = (__u16)way->service};
 	struct rainbow_pin *pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
-	struct rainbow_backend *backend;
+	struct rainbow_service *service = service_get(way->service);
 
-	if (!pin) {
-		decide_request_unpinned(ctx, way, &flow);
+	if (decide_request_pinned(ctx, way, &flow, pin) || !service)
+		return;
+	if (decide_request_nursery(ctx, way, &flow))
+		return;
+	if (pin && decide_request_ended(ctx, way, pin))
+		return;
+	if (is_first(&way->packet)) {
+		decide_new(ctx, way, &flow);
 		return;
 	}
-	if (!pin_is_live(pin->state)) {
-		decide_request_ended(ctx, way, &flow, pin);
-		return;
-	}
-	backend = backend_get(pin->backend);
-	if (backend && is_overdue(backend) && pin_kill(&flow, pin, RAINBOW_END_FORCED)) {
-		decide_killed(way, pin, RAINBOW_TOLD_CLIENT);
-		return;
-	}
-	pin_touch(pin);
-	if (p->protocol == IPPROTO_TCP)
-		pin_step_client(&flow, pin, &p->segment, p->window);
-	decide_to_backend(ctx, way, VERDICT_REQUEST, pin->backend);
+	/* No stray if another CPU promoted the flow between the two looks. */
+	pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+	if (!decide_request_pinned(ctx, way, &flow, pin))
+		decide_stray(way, service);
 }
 
 /* --- ICMP errors (RFC 5508, 4) ------------------------------------------------------------------------------------------ */
@@ -502,6 +542,37 @@ static __noinline int decide_error(struct way *way)
 }
 
 /* --- the way ------------------------------------------------------------------------------------------------------------ */
+
+/*
+ * Steps 2 to 4 for a packet of a live session, which nearly every packet of ours is: inlined into the programs. 0: not such a
+ * one, decide() begins anew.
+ */
+static __always_inline int decide_known(void *ctx, struct way *way)
+{
+	struct packet *p = &way->packet;
+	struct rainbow_backend *backend;
+	struct rainbow_flow flow = {};
+
+	way->backend = lookup_find(&p->source, p->source_port, p->protocol, RAINBOW_LOOKUP_BACKEND);
+	if (way->backend) {
+		backend = backend_get(way->backend);
+		if (!backend)
+			return 0;
+		flow.client = p->target;
+		flow.port = p->target_port;
+		flow.service = way->service = backend->service;
+		return decide_reply_pinned(ctx, way, &flow, bpf_map_lookup_elem(&rainbow_pin, &flow), backend);
+	}
+	if (way->place == PLACE_EGRESS)
+		return 1;
+	way->service = lookup_find(&p->target, p->target_port, p->protocol, RAINBOW_LOOKUP_SERVICE);
+	if (!way->service)
+		return 1;
+	flow.client = p->source;
+	flow.port = p->source_port;
+	flow.service = (__u16)way->service;
+	return decide_request_pinned(ctx, way, &flow, bpf_map_lookup_elem(&rainbow_pin, &flow));
+}
 
 static __always_inline int decide(void *ctx, struct way *way)
 {

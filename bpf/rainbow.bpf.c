@@ -21,9 +21,9 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /*
- * Global functions: the verifier walks each of them once, for any packet and any way, instead of once for each path that leads
- * there. Without that the TC programs exceed its million instructions. They can not take packet pointers; so they take the
- * context.
+ * Each program has a straight way for what nearly every packet is, all inline, and leaves the rest to global functions: the
+ * verifier walks those once, for any packet and any way, instead of once for each path that leads there. They can not take
+ * packet pointers; so they take the context.
  */
 __noinline int xdp_parse(struct xdp_md *ctx, struct way *way)
 {
@@ -41,9 +41,15 @@ SEC("xdp")
 int rainbow_xdp(struct xdp_md *ctx)
 {
 	struct way way = {.place = PLACE_XDP, .ingress = ctx->ingress_ifindex};
+	void *data = xdp_data(ctx), *end = xdp_end(ctx);
 
-	way.parsed = xdp_parse(ctx, &way);
-	xdp_decide(ctx, &way);
+	if (!packet_parse_plain(data, end, end - data, &way.packet)) {
+		way.packet = (struct packet){};
+		way.parsed = xdp_parse(ctx, &way);
+		xdp_decide(ctx, &way);
+	} else if (!decide_known(ctx, &way)) {
+		xdp_decide(ctx, &way);
+	}
 	count_packet(&way);
 	return xdp_act(ctx, &way);
 }
@@ -58,6 +64,19 @@ __noinline int tc_decide(struct __sk_buff *skb, struct way *way)
 	return way ? decide(skb, way) : 0;
 }
 
+/* Headers may lie in fragments of the buffer: those are pulled together where they are missing. */
+static __always_inline void tc_parse_any(struct __sk_buff *skb, struct way *way)
+{
+	way->packet = (struct packet){.aggregate = skb->gso_size != 0};
+	way->parsed = tc_parse(skb, way);
+	if (way->parsed == PARSED_SHORT && skb->len > (__u32)(tc_end(skb) - tc_data(skb)) &&
+	    !bpf_skb_pull_data(skb, skb->len < TC_PULL ? skb->len : TC_PULL)) {
+		way->packet = (struct packet){.aggregate = skb->gso_size != 0};
+		way->parsed = tc_parse(skb, way);
+	}
+	way->packet.tagged |= skb->vlan_present;
+}
+
 static __always_inline int tc_way(struct __sk_buff *skb, enum place place)
 {
 	struct way way = {.place = place, .ingress = skb->ifindex};
@@ -66,14 +85,13 @@ static __always_inline int tc_way(struct __sk_buff *skb, enum place place)
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return TC_ACT_UNSPEC;
 	way.packet.aggregate = skb->gso_size != 0;
-	way.parsed = tc_parse(skb, &way);
-	if (way.parsed == PARSED_SHORT && skb->len > (__u32)(tc_end(skb) - tc_data(skb)) &&
-	    !bpf_skb_pull_data(skb, skb->len < TC_PULL ? skb->len : TC_PULL)) {
-		way.packet = (struct packet){.aggregate = way.packet.aggregate};
-		way.parsed = tc_parse(skb, &way);
+	way.packet.tagged = skb->vlan_present;
+	if (!packet_parse_plain(tc_data(skb), tc_end(skb), skb->len, &way.packet)) {
+		tc_parse_any(skb, &way);
+		tc_decide(skb, &way);
+	} else if (!decide_known(skb, &way)) {
+		tc_decide(skb, &way);
 	}
-	way.packet.tagged |= skb->vlan_present;
-	tc_decide(skb, &way);
 	count_packet(&way);
 	return tc_act(skb, &way);
 }

@@ -11,7 +11,7 @@
 
 /*
  * Functions without `static` are verified once, for any arguments, instead of at each call: that keeps loading fast. They must
- * look whether their pointers are NULL.
+ * look whether their pointers are NULL, and (before Linux 6.2) may not hand them on to map helpers.
  */
 
 static __always_inline int pin_is_live(enum rainbow_pin_state state)
@@ -100,6 +100,14 @@ static __always_inline void count_pins(__s64 change)
 
 	if (meta)
 		__sync_fetch_and_add(&meta->pins, change);
+}
+
+static __always_inline void count_chosen(__u32 version_id)
+{
+	struct rainbow_version *version = version_get(version_id);
+
+	if (version)
+		__sync_fetch_and_add(&version->chosen, 1);
 }
 
 static __always_inline void count_refused(__u32 version_id)
@@ -315,15 +323,12 @@ enum opened {
  * Puts a pin under its key. Where an ended one still lies there it is made anew in place: deleting it would give its memory to
  * another flow while some CPU may still hold it.
  */
-__noinline int pin_insert(const struct rainbow_flow *key, const struct rainbow_pin *fresh)
+static __noinline int pin_insert(const struct rainbow_flow *key, const struct rainbow_pin *fresh)
 {
+	long error = bpf_map_update_elem(&rainbow_pin, key, fresh, BPF_NOEXIST);
 	struct pin_head head, next;
 	struct rainbow_pin *pin;
-	long error;
 
-	if (!key || !fresh)
-		return OPENED_RETRY;
-	error = bpf_map_update_elem(&rainbow_pin, key, fresh, BPF_NOEXIST);
 	if (!error) {
 		count_pins(1);
 		return OPENED;
@@ -356,17 +361,20 @@ __noinline int pin_insert(const struct rainbow_flow *key, const struct rainbow_p
 	return OPENED;
 }
 
-static __always_inline void count_open(__u32 version_id)
+static __always_inline void count_open(__u32 version_id, __s64 change)
 {
 	struct rainbow_version *version = version_get(version_id);
 
 	if (!version)
 		return;
-	__sync_fetch_and_add(&version->live, 1);
-	__sync_fetch_and_add(&version->opened, 1);
+	__sync_fetch_and_add(&version->live, change);
+	__sync_fetch_and_add(&version->opened, change);
 }
 
-/* Opens a counted session: a flow of its own, or a client session. */
+/*
+ * Opens a counted session: a flow of its own, or a client session. Counted before the pin can be found, and taken back if it is
+ * not made: whoever ends it a moment later must not make the count one less than what lives.
+ */
 static __always_inline int session_open(const struct rainbow_flow *key, const struct rainbow_pin *fresh)
 {
 	struct rainbow_backend *backend = backend_get(fresh->backend);
@@ -374,11 +382,12 @@ static __always_inline int session_open(const struct rainbow_flow *key, const st
 
 	if (!backend || !backend_reserve(backend)) /* all places taken since the choice */
 		return OPENED_NO_PLACE;
+	count_open(fresh->version, 1);
 	opened = pin_insert(key, fresh);
 	if (opened == OPENED)
-		count_open(fresh->version);
-	else
-		__sync_fetch_and_add(&backend->live, -1);
+		return OPENED;
+	count_open(fresh->version, -1);
+	__sync_fetch_and_add(&backend->live, -1);
 	return opened;
 }
 

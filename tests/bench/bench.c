@@ -20,9 +20,9 @@
 #include "tests/bench/population.h"
 #include "tests/bpf/scene.h"
 
-#define ROUNDS 11
-#define PACKETS 200000u
-#define MILLION (1u << 20)
+#define ROUNDS       11
+#define PACKETS      200000u
+#define MILLION      (1u << 20)
 #define NEW_SESSIONS 32768u
 
 enum target {
@@ -39,9 +39,9 @@ struct scenario {
 	enum path path;
 	bool is_v4;
 	uint8_t protocol;
-	uint32_t sessions; /* known ones; a power of two */
-	const char *words; /* of scene.c: the packet, or the packets of a session in turn */
-	bool is_known;     /* a goal is set for it, and the second floor does as much */
+	uint32_t sessions;                    /* known ones; a power of two */
+	const char *words;                    /* of scene.c: the packet, or the packets of a session in turn */
+	bool is_known;                        /* a goal is set for it, and the second floor does as much */
 	void (*setting)(struct scene *scene); /* may be NULL */
 };
 
@@ -109,7 +109,7 @@ static void driver_fill(struct bench *bench, const struct scenario *s)
 	memset(driver, 0, sizeof(*driver));
 	snprintf(copy, sizeof(copy), "%s", s->words);
 	while ((word = strsep(&rest, " ")))
-		driver->from_client |= template_fill(&driver->template[driver->phases++], &bench->scene, word);
+		driver->from_client |= template_fill(&driver->template[driver->phases++], &bench -> scene, word);
 	memcpy(&last, bench->first.client.octet + 12, 4);
 	driver->first_address = ntohl(last);
 	driver->sessions = s->sessions;
@@ -137,7 +137,8 @@ static void sessions_fill(struct bench *bench, const struct scenario *s)
 		die("filling the pins", -error);
 	session.backend = bench->world.backend[pin.backend].address;
 	session.service = bench->scene.service.addr;
-	error = population_add(bpf_map__fd(bench->floor->maps.bench_floor), &bench->first, s->sessions, &session, sizeof(session));
+	error =
+	    population_add(bpf_map__fd(bench->floor->maps.bench_floor), &bench->first, s->sessions, &session, sizeof(session));
 	if (error)
 		die("filling the floor", -error);
 }
@@ -177,7 +178,8 @@ static double run(struct bench *bench, const struct device *device, bool is_xdp,
 		    .repeat = (int)packets);
 
 	driver->next = driver->phase = 0;
-	if (bpf_prog_test_run_opts(bpf_program__fd(is_xdp ? bench->floor->progs.drive_xdp : bench->floor->progs.drive_tc), &opts))
+	if (bpf_prog_test_run_opts(bpf_program__fd(is_xdp ? bench->floor->progs.drive_xdp : bench->floor->progs.drive_tc),
+				   &opts))
 		die("test run", errno);
 	*action = (int)opts.retval;
 	return opts.duration;
@@ -203,7 +205,7 @@ static void new_sessions_forget(struct bench *bench)
 /* Net ns per packet of each target: the median over the rounds of its difference to the empty program in the same round. */
 static void measure(struct bench *bench, const struct scenario *s, double net[TARGETS])
 {
-	bool is_xdp = s->path < PATH_TC, is_new = bench->floor->bss->driver.phases > 1;
+	bool is_xdp = s->path<PATH_TC, is_new = bench->floor->bss->driver.phases> 1;
 	int tails = bpf_map__fd(is_xdp ? bench->floor->maps.bench_xdp : bench->floor->maps.bench_tc);
 	const struct device *device = scene_device(&bench->scene, bench->floor->bss->driver.from_client);
 	uint32_t packets = is_new ? NEW_SESSIONS * bench->floor->bss->driver.phases : PACKETS;
@@ -247,7 +249,8 @@ static void scenario_run(struct bench *bench, const struct scenario *s)
 
 	scene_set(&bench->scene, &bench->world, s->path, s->is_v4, s->protocol);
 	world_member(&bench->world, 1)->count = 1; /* the packets of a handshake know their backend */
-	bench->first = (struct rainbow_flow){.client = s->is_v4 ? at("10.9.0.0", 0).addr : at("2001:db8:9::1:0", 0).addr, .service = 1};
+	bench->first =
+	    (struct rainbow_flow){.client = s->is_v4 ? at("10.9.0.0", 0).addr : at("2001:db8:9::1:0", 0).addr, .service = 1};
 	sessions_fill(bench, s);
 	if (s->setting)
 		s->setting(&bench->scene);
@@ -272,29 +275,29 @@ static void no_share(struct scene *scene)
 #define UDP4 true, IPPROTO_UDP
 
 static const struct scenario scenarios[] = {
-	{"xdp: not ours", PATH_XDP, TCP4, 1024, "data", false, not_ours},
-	{"xdp: request, 1 K sessions", PATH_XDP, TCP4, 1024, "data", true},
-	{"xdp: request, 64 K", PATH_XDP, TCP4, 65536, "data", true},
-	{"xdp: request, 1 M", PATH_XDP, TCP4, MILLION, "data", true},
-	{"xdp: reply, 1 K sessions", PATH_XDP, TCP4, 1024, "sdata", true},
-	{"xdp: reply, 64 K", PATH_XDP, TCP4, 65536, "sdata", true},
-	{"xdp: reply, 1 M", PATH_XDP, TCP4, MILLION, "sdata", true},
-	{"xdp: IPv6 request, 64 K", PATH_XDP, TCP6, 65536, "data", true},
-	{"xdp: IPv6 reply, 64 K", PATH_XDP, TCP6, 65536, "sdata", true},
-	{"xdp: UDP request, 64 K", PATH_XDP, UDP4, 65536, "ask", true},
-	{"xdp: UDP reply, 64 K", PATH_XDP, UDP4, 65536, "answer", true},
-	{"xdp: new session: SYN, SYN-ACK, ACK together", PATH_XDP_ARM, TCP4, NEW_SESSIONS, "syn synack ack", false},
-	{"xdp: refused (RST)", PATH_XDP, TCP4, 1024, "syn", false, no_share},
-	{"xdp: a stray (RST)", PATH_XDP, TCP4, 1024, "data", false},
-	{"tc: not ours", PATH_TC, TCP4, 1024, "data", false, not_ours},
-	{"tc: request, 1 K sessions", PATH_TC, TCP4, 1024, "data", true},
-	{"tc: request, 64 K", PATH_TC, TCP4, 65536, "data", true},
-	{"tc: request, 1 M", PATH_TC, TCP4, MILLION, "data", true},
-	{"tc: reply, 64 K", PATH_TC, TCP4, 65536, "sdata", true},
-	{"tc: IPv6 request, 64 K", PATH_TC, TCP6, 65536, "data", true},
-	{"tc: UDP request, 64 K", PATH_TC, UDP4, 65536, "ask", true},
-	{"tc: new session: SYN, SYN-ACK, ACK together", PATH_TC_ARM, TCP4, NEW_SESSIONS, "syn synack ack", false},
-	{"tc: refused (RST)", PATH_TC, TCP4, 1024, "syn", false, no_share},
+    {"xdp: not ours", PATH_XDP, TCP4, 1024, "data", false, not_ours},
+    {"xdp: request, 1 K sessions", PATH_XDP, TCP4, 1024, "data", true},
+    {"xdp: request, 64 K", PATH_XDP, TCP4, 65536, "data", true},
+    {"xdp: request, 1 M", PATH_XDP, TCP4, MILLION, "data", true},
+    {"xdp: reply, 1 K sessions", PATH_XDP, TCP4, 1024, "sdata", true},
+    {"xdp: reply, 64 K", PATH_XDP, TCP4, 65536, "sdata", true},
+    {"xdp: reply, 1 M", PATH_XDP, TCP4, MILLION, "sdata", true},
+    {"xdp: IPv6 request, 64 K", PATH_XDP, TCP6, 65536, "data", true},
+    {"xdp: IPv6 reply, 64 K", PATH_XDP, TCP6, 65536, "sdata", true},
+    {"xdp: UDP request, 64 K", PATH_XDP, UDP4, 65536, "ask", true},
+    {"xdp: UDP reply, 64 K", PATH_XDP, UDP4, 65536, "answer", true},
+    {"xdp: new session: SYN, SYN-ACK, ACK together", PATH_XDP_ARM, TCP4, NEW_SESSIONS, "syn synack ack", false},
+    {"xdp: refused (RST)", PATH_XDP, TCP4, 1024, "syn", false, no_share},
+    {"xdp: a stray (RST)", PATH_XDP, TCP4, 1024, "data", false},
+    {"tc: not ours", PATH_TC, TCP4, 1024, "data", false, not_ours},
+    {"tc: request, 1 K sessions", PATH_TC, TCP4, 1024, "data", true},
+    {"tc: request, 64 K", PATH_TC, TCP4, 65536, "data", true},
+    {"tc: request, 1 M", PATH_TC, TCP4, MILLION, "data", true},
+    {"tc: reply, 64 K", PATH_TC, TCP4, 65536, "sdata", true},
+    {"tc: IPv6 request, 64 K", PATH_TC, TCP6, 65536, "data", true},
+    {"tc: UDP request, 64 K", PATH_TC, UDP4, 65536, "ask", true},
+    {"tc: new session: SYN, SYN-ACK, ACK together", PATH_TC_ARM, TCP4, NEW_SESSIONS, "syn synack ack", false},
+    {"tc: refused (RST)", PATH_TC, TCP4, 1024, "syn", false, no_share},
 };
 
 /* --- a million sessions --------------------------------------------------------------------------------------------------- */
@@ -323,7 +326,8 @@ static void memory_run(void)
 {
 	uint64_t before = memory_available(), after;
 	LIBBPF_OPTS(bpf_map_create_opts, opts);
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "bench_memory", sizeof(struct rainbow_flow), sizeof(struct rainbow_pin), 1000000, &opts);
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "bench_memory", sizeof(struct rainbow_flow), sizeof(struct rainbow_pin),
+				1000000, &opts);
 
 	if (fd < 0)
 		die("a map of a million pins", errno);
@@ -359,7 +363,8 @@ int main(int argc, char **argv)
 	bench_open(&bench);
 	uname(&os);
 	printf("ns per packet by BPF_PROG_TEST_RUN, net of an empty program; medians of %d alternating rounds of %u packets,\n"
-	       "sessions in random order; Linux %s\n\n", ROUNDS, PACKETS, os.release);
+	       "sessions in random order; Linux %s\n\n",
+	       ROUNDS, PACKETS, os.release);
 	printf("%-44s %8s %8s %8s %7s   %s\n", "", "XDP_TX", "lookup", "rainbow", "ratio", "goal");
 	for (i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++)
 		if (argc < 2 || strstr(scenarios[i].name, argv[1]))

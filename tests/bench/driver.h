@@ -28,11 +28,11 @@ struct bench_driver {
 	__u32 next;
 	__u32 seed;
 	__u32 first_address; /* host order */
-	__u32 from_client; /* whose the packets are, at least one: says which interface they come in by */
+	__u32 from_client;   /* whose the packets are, at least one: says which interface they come in by */
 };
 
 #define BENCH_PORTS_SHIFT 14
-#define BENCH_PORT_FIRST 1024
+#define BENCH_PORT_FIRST  1024
 
 /* What the second floor keeps of a session: as much as it needs to rewrite the same fields; as large as a pin. */
 struct bench_session {

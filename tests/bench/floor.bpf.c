@@ -185,7 +185,8 @@ static __always_inline int floor_parse(void *data, void *end, struct floor_packe
 	return 1;
 }
 
-static __always_inline void floor_write_ipv4(struct iphdr *ip, const struct floor_packet *p, const struct rainbow_addr *addr, __u16 delta)
+static __always_inline void floor_write_ipv4(struct iphdr *ip, const struct floor_packet *p, const struct rainbow_addr *addr,
+					     __u16 delta)
 {
 	__u16 before, after;
 
@@ -230,7 +231,8 @@ int lookup_xdp(struct xdp_md *ctx)
 	session = bpf_map_lookup_elem(&bench_floor, &p.flow);
 	if (!session)
 		return XDP_PASS;
-	*p.checksum = rainbow_checksum_update(*p.checksum, p.is_request ? session->delta : rainbow_delta_reverse(session->delta));
+	*p.checksum =
+	    rainbow_checksum_update(*p.checksum, p.is_request ? session->delta : rainbow_delta_reverse(session->delta));
 	if (!floor_write(&p, (void *)(long)ctx->data_end, session))
 		return XDP_DROP;
 	mac = (void *)(long)ctx->data;
@@ -260,7 +262,8 @@ int lookup_tc(struct __sk_buff *skb)
 	address_delta = p.is_request ? session->address_delta : rainbow_delta_reverse(session->address_delta);
 	port_delta = rainbow_delta16(bpf_htons(session->service_port), bpf_htons(session->backend_port));
 	port_delta = p.is_request ? port_delta : rainbow_delta_reverse(port_delta);
-	if (bpf_l4_csum_replace(skb, offset, 0, address_delta, BPF_F_PSEUDO_HDR) || bpf_l4_csum_replace(skb, offset, 0, port_delta, 0))
+	if (bpf_l4_csum_replace(skb, offset, 0, address_delta, BPF_F_PSEUDO_HDR) ||
+	    bpf_l4_csum_replace(skb, offset, 0, port_delta, 0))
 		return TC_ACT_SHOT;
 	__builtin_memset(&p, 0, sizeof(p));
 	if (!floor_parse((void *)(long)skb->data, (void *)(long)skb->data_end, &p) ||

@@ -107,12 +107,12 @@ static struct rainbow_pin pin_live(uint32_t version, uint32_t backend, uint32_t 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	jiffies = (uint32_t)(((uint64_t)now.tv_sec - 300) * hz + (uint64_t)now.tv_nsec * hz / 1000000000);
 	return (struct rainbow_pin){
-		.state = RAINBOW_PIN_LIVE,
-		.version = (uint16_t)version,
-		.backend = (uint16_t)backend,
-		.opened = (uint32_t)now.tv_sec,
-		.last_seen = jiffies,
-		.kind = RAINBOW_PIN_SESSION,
+	    .state = RAINBOW_PIN_LIVE,
+	    .version = (uint16_t)version,
+	    .backend = (uint16_t)backend,
+	    .opened = (uint32_t)now.tv_sec,
+	    .last_seen = jiffies,
+	    .kind = RAINBOW_PIN_SESSION,
 	};
 }
 
@@ -146,7 +146,8 @@ int population_fill(int argc, char **argv)
 		fprintf(stderr, "usage: bench fill PIN_DIR SERVICE VERSION BACKEND COUNT\n");
 		return 1;
 	}
-	return fill(argv[0], (uint32_t)atoi(argv[1]), (uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]), (uint32_t)atoi(argv[4]));
+	return fill(argv[0], (uint32_t)atoi(argv[1]), (uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]),
+		    (uint32_t)atoi(argv[4]));
 }
 
 /* --- memory -------------------------------------------------------------------------------------------------------------- */

@@ -53,7 +53,7 @@ void counts_check(struct world *world)
 		same("live and the census", id, version->live, world->census[id].live);
 		same("opened and live + ended", id, version->opened,
 		     version->live + version->ended_fin + version->ended_reset_client + version->ended_reset_server +
-			     version->ended_idle + version->ended_forced);
+			 version->ended_idle + version->ended_forced);
 	}
 	for (id = 1; id <= BACKENDS; id++)
 		same("a backend's live and the walk", id, world->backend[id].live, walk.at_backend[id]);
@@ -70,8 +70,10 @@ uint32_t counts_any(uint32_t *seed, uint32_t below)
 const char *counts_any_word(uint32_t *seed)
 {
 	static const char *const words[] = {
-		"syn", "synack", "ack", "syn synack ack", "syn synack ack", "syn-other synack-other ack-other", "data", "sdata", "fin",
-		"sfin", "fin-after", "sfin-after", "rst", "srst", "rst-far", "ack-high", "kill", "syn-other", "srefuse",
+	    "syn",     "synack", "ack",     "syn synack ack", "syn synack ack", "syn-other synack-other ack-other",
+	    "data",    "sdata",  "fin",     "sfin",           "fin-after",      "sfin-after",
+	    "rst",     "srst",   "rst-far", "ack-high",       "kill",           "syn-other",
+	    "srefuse",
 	};
 
 	return words[counts_any(seed, sizeof(words) / sizeof(*words))];

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include "user/common/addr.h"
 
-#define FRAME_MAX 2048
+#define FRAME_MAX  2048
 #define ETHER_SIZE 14
-#define NO_SCALE -1
+#define NO_SCALE   -1
 
 enum tcp_flag {
 	TCP_FIN = 0x01,
@@ -33,28 +33,28 @@ struct frame {
 struct packet {
 	uint8_t target_mac[6];
 	uint8_t source_mac[6];
-	int tags;             /* VLAN tags: 0 to 2 */
+	int tags; /* VLAN tags: 0 to 2 */
 	struct endpoint source;
 	struct endpoint target;
-	uint8_t protocol;     /* IPPROTO_TCP, IPPROTO_UDP, or anything else: then the payload follows the IP header */
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP, or anything else: then the payload follows the IP header */
 	uint8_t ttl;
-	uint8_t ip_options;   /* IPv4: bytes of options, a multiple of 4, up to 40 */
-	uint8_t extensions;   /* IPv6: destination options headers ahead of the transport header */
+	uint8_t ip_options;      /* IPv4: bytes of options, a multiple of 4, up to 40 */
+	uint8_t extensions;      /* IPv6: destination options headers ahead of the transport header */
 	uint8_t extension_units; /* length field of each: 8 * (units + 1) bytes */
-	bool fragment_first;  /* more fragments follow */
-	bool fragment_later;  /* offset 1480: no transport header inside */
+	bool fragment_first;     /* more fragments follow */
+	bool fragment_later;     /* offset 1480: no transport header inside */
 	uint32_t seq;
 	uint32_t ack;
-	uint8_t flags;        /* enum tcp_flag */
+	uint8_t flags; /* enum tcp_flag */
 	uint16_t window;
-	int scale;            /* window scale option, or NO_SCALE */
-	uint8_t tcp_options;  /* further bytes of options, a multiple of 4 */
-	bool no_checksum;     /* UDP: sent with checksum 0 */
-	bool raw_checksum;    /* transport checksum is `checksum` as it stands, not computed */
+	int scale;           /* window scale option, or NO_SCALE */
+	uint8_t tcp_options; /* further bytes of options, a multiple of 4 */
+	bool no_checksum;    /* UDP: sent with checksum 0 */
+	bool raw_checksum;   /* transport checksum is `checksum` as it stands, not computed */
 	uint16_t checksum;
-	uint16_t payload;     /* bytes */
-	uint8_t fill;         /* their pattern */
-	uint16_t padding;     /* bytes behind the IP packet, as of short frames */
+	uint16_t payload; /* bytes */
+	uint8_t fill;     /* their pattern */
+	uint16_t padding; /* bytes behind the IP packet, as of short frames */
 	/* An ICMP error about another packet: protocol ICMP or ICMPv6. */
 	const struct packet *quoted;
 	uint16_t quoted_bytes; /* of the quoted IP packet: as much as is there if 0 */

@@ -38,14 +38,14 @@ void scene_set(struct scene *scene, struct world *world, enum path path, bool is
 	uint32_t version;
 
 	*scene = (struct scene){
-		.world = world,
-		.path = path,
-		.is_v4 = is_v4,
-		.protocol = protocol,
-		.client = is_v4 ? at("10.0.0.77", 40000) : at("2001:db8::77", 40000),
-		.service = is_v4 ? at("10.0.0.1", 80) : at("2001:db8::1", 80),
-		.client_isn = 0xffffff00,
-		.server_isn = 0xfffffff8,
+	    .world = world,
+	    .path = path,
+	    .is_v4 = is_v4,
+	    .protocol = protocol,
+	    .client = is_v4 ? at("10.0.0.77", 40000) : at("2001:db8::77", 40000),
+	    .service = is_v4 ? at("10.0.0.1", 80) : at("2001:db8::1", 80),
+	    .client_isn = 0xffffff00,
+	    .server_isn = 0xfffffff8,
 	};
 	world_reset(world);
 	if (path == PATH_XDP_STACK)
@@ -115,55 +115,55 @@ static const struct word {
 	uint16_t payload;
 	int scale;
 } words[] = {
-	/* handshake */
-	{"syn", 0, TCP_SYN, 0, 0, 0, 7},
-	{"syn-plain", 0, TCP_SYN, 0, 0, 0, NO_SCALE},
-	{"syn-other", 0, TCP_SYN, 100000, 0, 0, 7},
-	{"syn+rst", 0, TCP_SYN | TCP_RST, 0, 0, 0, NO_SCALE},
-	{"syn+fin", 0, TCP_SYN | TCP_FIN, 0, 0, 0, NO_SCALE},
-	{"csynack", 0, TCP_SYN | TCP_ACK, 0, 1, 0, NO_SCALE},
-	{"synack", 1, TCP_SYN | TCP_ACK, 0, 1, 0, 9},
-	{"synack-plain", 1, TCP_SYN | TCP_ACK, 0, 1, 0, NO_SCALE},
-	{"synack-wrong", 1, TCP_SYN | TCP_ACK, 0, FAR, 0, 9},
-	{"synack-other", 1, TCP_SYN | TCP_ACK, 70000, 100001, 0, 9},
-	{"ack", 0, TCP_ACK, 1, 1, 0, NO_SCALE},
-	{"ack-low", 0, TCP_ACK, 1, 0, 0, NO_SCALE},
-	{"ack-high", 0, TCP_ACK, 1, 2, 0, NO_SCALE},
-	{"ack-far", 0, TCP_ACK, FAR, 1, 0, NO_SCALE},
-	{"ack-other", 0, TCP_ACK, 100001, 70001, 0, NO_SCALE},
-	{"ack+data", 0, TCP_ACK | TCP_PSH, 1, 1, 33, NO_SCALE},
-	{"ack+fin", 0, TCP_ACK | TCP_FIN, 1, 1, 0, NO_SCALE},
-	{"searly", 1, TCP_ACK | TCP_PSH, 1, 1, 50, NO_SCALE},
-	{"ack-early", 0, TCP_ACK, 1, 51, 0, NO_SCALE},
-	{"srefuse", 1, TCP_RST | TCP_ACK, 0, 1, 0, NO_SCALE},
-	{"srefuse-wrong", 1, TCP_RST | TCP_ACK, 0, FAR, 0, NO_SCALE},
-	/* a session */
-	{"data", 0, TCP_ACK | TCP_PSH, 1, 1, 100, NO_SCALE},
-	{"sdata", 1, TCP_ACK | TCP_PSH, 1, 1, 200, NO_SCALE},
-	{"fin", 0, TCP_ACK | TCP_FIN, 1, 1, 0, NO_SCALE},
-	{"sfin", 1, TCP_ACK | TCP_FIN, 1, 1, 0, NO_SCALE},
-	{"fin-after", 0, TCP_ACK | TCP_FIN, 1, 2, 0, NO_SCALE}, /* acknowledges the other's FIN */
-	{"sfin-after", 1, TCP_ACK | TCP_FIN, 1, 2, 0, NO_SCALE},
-	{"fin-far", 0, TCP_ACK | TCP_FIN, FAR, 1, 0, NO_SCALE},
-	{"fin-unsent", 0, TCP_ACK | TCP_FIN, 1, FAR, 0, NO_SCALE}, /* acknowledges what was never sent */
-	{"fin-bare", 0, TCP_FIN, 1, 0, 0, NO_SCALE},
-	{"sfin-far", 1, TCP_ACK | TCP_FIN, FAR, 1, 0, NO_SCALE},
-	{"sdata-after", 1, TCP_ACK | TCP_PSH, 1, 2, 200, NO_SCALE},
-	{"ack-after", 0, TCP_ACK, 2, 2, 0, NO_SCALE},
-	{"sack-after", 1, TCP_ACK, 2, 2, 0, NO_SCALE},
-	{"rst", 0, TCP_RST, 1, 0, 0, NO_SCALE},
-	{"rst+ack", 0, TCP_RST | TCP_ACK, 1, 1, 0, NO_SCALE},
-	{"rst-far", 0, TCP_RST, FAR, 0, 0, NO_SCALE},
-	{"rst-low", 0, TCP_RST, -1, 0, 0, NO_SCALE},
-	{"rst-after-data", 0, TCP_RST, 101, 0, 0, NO_SCALE},
-	{"rst-after", 0, TCP_RST, 2, 0, 0, NO_SCALE}, /* behind its own FIN */
-	{"srst", 1, TCP_RST, 1, 0, 0, NO_SCALE},
-	{"srst-far", 1, TCP_RST, FAR, 0, 0, NO_SCALE},
-	{"none", 0, 0, 1, 0, 0, NO_SCALE}, /* no flag at all */
-	{"xmas", 0, 0xff & ~(TCP_RST | TCP_SYN), 1, 1, 1, NO_SCALE},
-	/* UDP: the numbers mean nothing */
-	{"ask", 0, 0, 0, 0, 40, NO_SCALE},
-	{"answer", 1, 0, 0, 0, 60, NO_SCALE},
+    /* handshake */
+    {"syn", 0, TCP_SYN, 0, 0, 0, 7},
+    {"syn-plain", 0, TCP_SYN, 0, 0, 0, NO_SCALE},
+    {"syn-other", 0, TCP_SYN, 100000, 0, 0, 7},
+    {"syn+rst", 0, TCP_SYN | TCP_RST, 0, 0, 0, NO_SCALE},
+    {"syn+fin", 0, TCP_SYN | TCP_FIN, 0, 0, 0, NO_SCALE},
+    {"csynack", 0, TCP_SYN | TCP_ACK, 0, 1, 0, NO_SCALE},
+    {"synack", 1, TCP_SYN | TCP_ACK, 0, 1, 0, 9},
+    {"synack-plain", 1, TCP_SYN | TCP_ACK, 0, 1, 0, NO_SCALE},
+    {"synack-wrong", 1, TCP_SYN | TCP_ACK, 0, FAR, 0, 9},
+    {"synack-other", 1, TCP_SYN | TCP_ACK, 70000, 100001, 0, 9},
+    {"ack", 0, TCP_ACK, 1, 1, 0, NO_SCALE},
+    {"ack-low", 0, TCP_ACK, 1, 0, 0, NO_SCALE},
+    {"ack-high", 0, TCP_ACK, 1, 2, 0, NO_SCALE},
+    {"ack-far", 0, TCP_ACK, FAR, 1, 0, NO_SCALE},
+    {"ack-other", 0, TCP_ACK, 100001, 70001, 0, NO_SCALE},
+    {"ack+data", 0, TCP_ACK | TCP_PSH, 1, 1, 33, NO_SCALE},
+    {"ack+fin", 0, TCP_ACK | TCP_FIN, 1, 1, 0, NO_SCALE},
+    {"searly", 1, TCP_ACK | TCP_PSH, 1, 1, 50, NO_SCALE},
+    {"ack-early", 0, TCP_ACK, 1, 51, 0, NO_SCALE},
+    {"srefuse", 1, TCP_RST | TCP_ACK, 0, 1, 0, NO_SCALE},
+    {"srefuse-wrong", 1, TCP_RST | TCP_ACK, 0, FAR, 0, NO_SCALE},
+    /* a session */
+    {"data", 0, TCP_ACK | TCP_PSH, 1, 1, 100, NO_SCALE},
+    {"sdata", 1, TCP_ACK | TCP_PSH, 1, 1, 200, NO_SCALE},
+    {"fin", 0, TCP_ACK | TCP_FIN, 1, 1, 0, NO_SCALE},
+    {"sfin", 1, TCP_ACK | TCP_FIN, 1, 1, 0, NO_SCALE},
+    {"fin-after", 0, TCP_ACK | TCP_FIN, 1, 2, 0, NO_SCALE}, /* acknowledges the other's FIN */
+    {"sfin-after", 1, TCP_ACK | TCP_FIN, 1, 2, 0, NO_SCALE},
+    {"fin-far", 0, TCP_ACK | TCP_FIN, FAR, 1, 0, NO_SCALE},
+    {"fin-unsent", 0, TCP_ACK | TCP_FIN, 1, FAR, 0, NO_SCALE}, /* acknowledges what was never sent */
+    {"fin-bare", 0, TCP_FIN, 1, 0, 0, NO_SCALE},
+    {"sfin-far", 1, TCP_ACK | TCP_FIN, FAR, 1, 0, NO_SCALE},
+    {"sdata-after", 1, TCP_ACK | TCP_PSH, 1, 2, 200, NO_SCALE},
+    {"ack-after", 0, TCP_ACK, 2, 2, 0, NO_SCALE},
+    {"sack-after", 1, TCP_ACK, 2, 2, 0, NO_SCALE},
+    {"rst", 0, TCP_RST, 1, 0, 0, NO_SCALE},
+    {"rst+ack", 0, TCP_RST | TCP_ACK, 1, 1, 0, NO_SCALE},
+    {"rst-far", 0, TCP_RST, FAR, 0, 0, NO_SCALE},
+    {"rst-low", 0, TCP_RST, -1, 0, 0, NO_SCALE},
+    {"rst-after-data", 0, TCP_RST, 101, 0, 0, NO_SCALE},
+    {"rst-after", 0, TCP_RST, 2, 0, 0, NO_SCALE}, /* behind its own FIN */
+    {"srst", 1, TCP_RST, 1, 0, 0, NO_SCALE},
+    {"srst-far", 1, TCP_RST, FAR, 0, 0, NO_SCALE},
+    {"none", 0, 0, 1, 0, 0, NO_SCALE}, /* no flag at all */
+    {"xmas", 0, 0xff & ~(TCP_RST | TCP_SYN), 1, 1, 1, NO_SCALE},
+    /* UDP: the numbers mean nothing */
+    {"ask", 0, 0, 0, 0, 40, NO_SCALE},
+    {"answer", 1, 0, 0, 0, 60, NO_SCALE},
 };
 
 static const struct word *word_find(const char *name)
@@ -192,16 +192,16 @@ bool scene_packet(const struct scene *scene, const char *name, struct packet *pa
 		return false;
 	*from_client = !word->from_server;
 	*packet = (struct packet){
-		.protocol = scene->protocol,
-		.ttl = 61,
-		.flags = word->flags,
-		.window = 500,
-		.scale = word->scale,
-		.payload = word->payload,
-		.fill = 'A',
-		.seq = (word->from_server ? scene->server_isn : scene->client_isn) + (uint32_t)word->seq,
-		.source = scene->client,
-		.target = scene->service,
+	    .protocol = scene->protocol,
+	    .ttl = 61,
+	    .flags = word->flags,
+	    .window = 500,
+	    .scale = word->scale,
+	    .payload = word->payload,
+	    .fill = 'A',
+	    .seq = (word->from_server ? scene->server_isn : scene->client_isn) + (uint32_t)word->seq,
+	    .source = scene->client,
+	    .target = scene->service,
 	};
 	if (word->flags & TCP_ACK)
 		packet->ack = (word->from_server ? scene->client_isn : scene->server_isn) + (uint32_t)word->ack;
@@ -364,7 +364,8 @@ static void on_full(struct scene *scene) /* somebody else's sessions take all pl
 /* Fills rainbow_pin to the last entry with sessions of others. */
 static void on_table_full(struct scene *scene)
 {
-	struct rainbow_pin pin = {.state = RAINBOW_PIN_LIVE, .version = 3, .backend = 5, .kind = RAINBOW_PIN_SESSION, .opened = 1};
+	struct rainbow_pin pin = {
+	    .state = RAINBOW_PIN_LIVE, .version = 3, .backend = 5, .kind = RAINBOW_PIN_SESSION, .opened = 1};
 	struct rainbow_flow flow = {.client = scene->service.addr, .service = 2};
 	uint32_t i;
 
@@ -422,10 +423,22 @@ static const struct event {
 	const char *name;
 	void (*happens)(struct scene *scene);
 } events[] = {
-	{"kill", on_kill}, {"sweep", on_sweep}, {"turn", on_turn}, {"empty", on_empty}, {"drain", on_drain},
-	{"drained", on_drained}, {"deadline", on_deadline}, {"sick", on_sick}, {"leave", on_leave}, {"full", on_full},
-	{"table-full", on_table_full}, {"drop-strays", on_drop_strays}, {"pass-strays", on_pass_strays},
-	{"seconds", on_seconds}, {"minutes", on_minutes}, {"hours", on_hours},
+    {"kill", on_kill},
+    {"sweep", on_sweep},
+    {"turn", on_turn},
+    {"empty", on_empty},
+    {"drain", on_drain},
+    {"drained", on_drained},
+    {"deadline", on_deadline},
+    {"sick", on_sick},
+    {"leave", on_leave},
+    {"full", on_full},
+    {"table-full", on_table_full},
+    {"drop-strays", on_drop_strays},
+    {"pass-strays", on_pass_strays},
+    {"seconds", on_seconds},
+    {"minutes", on_minutes},
+    {"hours", on_hours},
 };
 
 static void event_happens(struct scene *scene, const char *name)

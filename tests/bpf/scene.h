@@ -11,11 +11,11 @@
 #include "tests/bpf/world.h"
 
 enum path {
-	PATH_XDP,      /* XDP on both interfaces: redirected from one to the other */
-	PATH_XDP_ARM,  /* XDP, backends on the clients' interface: sent back out of it */
+	PATH_XDP,       /* XDP on both interfaces: redirected from one to the other */
+	PATH_XDP_ARM,   /* XDP, backends on the clients' interface: sent back out of it */
 	PATH_XDP_STACK, /* XDP on wan0 only: the stack routes requests on, replies are restored by TC at wan0's egress */
-	PATH_TC,       /* TC ingress on both */
-	PATH_TC_ARM,   /* TC ingress, backends on the clients' interface */
+	PATH_TC,        /* TC ingress on both */
+	PATH_TC_ARM,    /* TC ingress, backends on the clients' interface */
 	PATH_TC_EGRESS, /* TC ingress for requests, egress for replies */
 	PATHS,
 };
@@ -39,7 +39,7 @@ enum fate {
 	FATE_TO_BACKEND, /* rewritten and sent, or given to the stack where the path says so */
 	FATE_TO_CLIENT,
 	FATE_BY_STACK_TO_BACKEND, /* rewritten, and left to the stack whatever the path is; its TTL is the stack's to lower */
-	FATE_RESETS,     /* its sender gets an RST */
+	FATE_RESETS,              /* its sender gets an RST */
 	FATE_DROPPED,
 };
 

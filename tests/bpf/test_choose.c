@@ -11,7 +11,7 @@
 
 static struct world world;
 
-#define OPEN "syn synack ack"
+#define OPEN  "syn synack ack"
 #define CLOSE "fin sfin-after ack-after"
 
 /* The backend that the client's flow from this port gets for these words. */
@@ -90,8 +90,10 @@ static void test_exact_is_counted(void **state)
 	for (i = 7; i < RAINBOW_WHEEL_SLOTS; i += 20)
 		world_turn_slots(&world, 1, i, i + 1, 2);
 	for (i = 0; i < 400; i++) {
-		uint32_t second = version_of(play(&scene, (uint16_t)(2000 + i), "syn")) == 2;
+		uint32_t version = version_of(play(&scene, (uint16_t)(2000 + i), "syn"));
+		uint32_t second = version == 2;
 
+		assert_int_equal(version, world.wheel[2].slot[i]);
 		twenty += second;
 		total += second;
 		if (i % 20 == 19) {
@@ -414,23 +416,23 @@ int main(void)
 {
 	const struct world_config config = {.pins = 512, .nursery = 4096};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_steer),
-		cmocka_unit_test(test_steer_to_draining_is_ignored),
-		cmocka_unit_test(test_exact_is_counted),
-		cmocka_unit_test(test_exact_counts_choices),
-		cmocka_unit_test(test_hash_follows_the_wheel),
-		cmocka_unit_test(test_fewest_live),
-		cmocka_unit_test(test_leaving_gets_none),
-		cmocka_unit_test(test_max_sessions),
-		cmocka_unit_test(test_max_sessions_at_once),
-		cmocka_unit_test(test_affinity),
-		cmocka_unit_test(test_affinity_before_proof),
-		cmocka_unit_test(test_affinity_outlives_flows),
-		cmocka_unit_test(test_affinity_drains),
-		cmocka_unit_test(test_affinity_drains_when_empty),
-		cmocka_unit_test(test_affinity_prefix),
-		cmocka_unit_test(test_affinity_steer),
-		cmocka_unit_test(test_affinity_killed),
+	    cmocka_unit_test(test_steer),
+	    cmocka_unit_test(test_steer_to_draining_is_ignored),
+	    cmocka_unit_test(test_exact_is_counted),
+	    cmocka_unit_test(test_exact_counts_choices),
+	    cmocka_unit_test(test_hash_follows_the_wheel),
+	    cmocka_unit_test(test_fewest_live),
+	    cmocka_unit_test(test_leaving_gets_none),
+	    cmocka_unit_test(test_max_sessions),
+	    cmocka_unit_test(test_max_sessions_at_once),
+	    cmocka_unit_test(test_affinity),
+	    cmocka_unit_test(test_affinity_before_proof),
+	    cmocka_unit_test(test_affinity_outlives_flows),
+	    cmocka_unit_test(test_affinity_drains),
+	    cmocka_unit_test(test_affinity_drains_when_empty),
+	    cmocka_unit_test(test_affinity_prefix),
+	    cmocka_unit_test(test_affinity_steer),
+	    cmocka_unit_test(test_affinity_killed),
 	};
 	int failed;
 

@@ -16,8 +16,8 @@ static struct world world;
 #define LIVE "syn synack ack"
 
 /* Runs it at a hook of a device and checks action, bytes, checksums and the one counter. */
-static void check_run(enum hook hook, const struct device *device, const struct packet *in, int action, const struct packet *should,
-		      const char *counter)
+static void check_run(enum hook hook, const struct device *device, const struct packet *in, int action,
+		      const struct packet *should, const char *counter)
 {
 	struct rainbow_packets before[2], after[2];
 	struct frame frame, expected, out;
@@ -43,18 +43,18 @@ static const char *scene_words(const struct scene *scene)
 	return scene->protocol == IPPROTO_TCP ? LIVE : "ask answer ask";
 }
 
-static struct packet error_about(const struct scene *scene, const struct packet *quoted, struct endpoint source, struct endpoint target,
-				 uint16_t quoted_bytes)
+static struct packet error_about(const struct scene *scene, const struct packet *quoted, struct endpoint source,
+				 struct endpoint target, uint16_t quoted_bytes)
 {
 	struct packet error = {
-		.protocol = scene->is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
-		.source = source,
-		.target = target,
-		.ttl = 55,
-		.quoted = quoted,
-		.quoted_bytes = quoted_bytes,
-		.icmp_type = scene->is_v4 ? 3 : 2, /* unreachable; packet too big */
-		.icmp_code = scene->is_v4 ? 4 : 0,
+	    .protocol = scene->is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+	    .source = source,
+	    .target = target,
+	    .ttl = 55,
+	    .quoted = quoted,
+	    .quoted_bytes = quoted_bytes,
+	    .icmp_type = scene->is_v4 ? 3 : 2, /* unreachable; packet too big */
+	    .icmp_code = scene->is_v4 ? 4 : 0,
 	};
 
 	memcpy(error.target_mac, world.wan.mac, 6);
@@ -91,8 +91,8 @@ static void check_error_about_reply(enum path path, bool is_v4, uint8_t protocol
 	sent = quote(&scene, protocol == IPPROTO_TCP ? "sdata" : "answer", backend, scene.client);
 	in = error_about(&scene, &met, router, scene.service, quoted_bytes);
 	should = error_about(&scene, &sent, router, backend, quoted_bytes);
-	check_run(scene_hook(&scene, true), &world.wan, &in, scene_hook(&scene, true) == HOOK_XDP ? XDP_PASS : TC_ACT_UNSPEC, &should,
-		  "icmp_errors");
+	check_run(scene_hook(&scene, true), &world.wan, &in, scene_hook(&scene, true) == HOOK_XDP ? XDP_PASS : TC_ACT_UNSPEC,
+		  &should, "icmp_errors");
 }
 
 /* A backend (or a router before it) could not take a request: the client must not hear of a backend. */
@@ -376,11 +376,11 @@ int main(void)
 {
 	const struct world_config config = {.pins = 512, .nursery = 512};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_error_about_reply),  cmocka_unit_test(test_error_about_request),
-		cmocka_unit_test(test_error_about_nothing), cmocka_unit_test(test_udp_zero_sum),
-		cmocka_unit_test(test_reply_through_both), cmocka_unit_test(test_request_at_egress),
-		cmocka_unit_test(test_hooks_of_two_kinds), cmocka_unit_test(test_told),
-		cmocka_unit_test(test_complete_ipv4),	   cmocka_unit_test(test_complete_ipv6),
+	    cmocka_unit_test(test_error_about_reply),   cmocka_unit_test(test_error_about_request),
+	    cmocka_unit_test(test_error_about_nothing), cmocka_unit_test(test_udp_zero_sum),
+	    cmocka_unit_test(test_reply_through_both),  cmocka_unit_test(test_request_at_egress),
+	    cmocka_unit_test(test_hooks_of_two_kinds),  cmocka_unit_test(test_told),
+	    cmocka_unit_test(test_complete_ipv4),       cmocka_unit_test(test_complete_ipv6),
 	};
 	int failed;
 

@@ -151,9 +151,9 @@ int main(void)
 {
 	const struct world_config config = {.pins = 4096, .nursery = 8192};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_race_of_flows),
-		cmocka_unit_test(test_race_of_clients),
-		cmocka_unit_test(test_promoted_once),
+	    cmocka_unit_test(test_race_of_flows),
+	    cmocka_unit_test(test_race_of_clients),
+	    cmocka_unit_test(test_promoted_once),
 	};
 	int failed;
 

@@ -11,7 +11,7 @@
 
 static struct world world;
 
-#define LIVE "syn synack ack"
+#define LIVE    "syn synack ack"
 #define CLOSING LIVE " fin sfin-after"
 
 static void set(struct scene *scene, const char *words)
@@ -403,26 +403,26 @@ int main(void)
 {
 	const struct world_config config = {.pins = 512, .nursery = 512};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ended_lingers),
-		cmocka_unit_test(test_freed_in_a_second_pass),
-		cmocka_unit_test(test_dead_is_made_anew),
-		cmocka_unit_test(test_tombstone_stands),
-		cmocka_unit_test(test_idle_ends),
-		cmocka_unit_test(test_idle_half_closed),
-		cmocka_unit_test(test_idle_never),
-		cmocka_unit_test(test_a_packet_renews),
-		cmocka_unit_test(test_client_idle),
-		cmocka_unit_test(test_client_without_flows_drains),
-		cmocka_unit_test(test_due_is_listed),
-		cmocka_unit_test(test_due_until_both_are_told),
-		cmocka_unit_test(test_due_is_limited),
-		cmocka_unit_test(test_due_is_not_for_udp),
-		cmocka_unit_test(test_census),
-		cmocka_unit_test(test_close),
-		cmocka_unit_test(test_close_for_idleness),
-		cmocka_unit_test(test_close_after_the_end),
-		cmocka_unit_test(test_clock),
-		cmocka_unit_test(test_histories),
+	    cmocka_unit_test(test_ended_lingers),
+	    cmocka_unit_test(test_freed_in_a_second_pass),
+	    cmocka_unit_test(test_dead_is_made_anew),
+	    cmocka_unit_test(test_tombstone_stands),
+	    cmocka_unit_test(test_idle_ends),
+	    cmocka_unit_test(test_idle_half_closed),
+	    cmocka_unit_test(test_idle_never),
+	    cmocka_unit_test(test_a_packet_renews),
+	    cmocka_unit_test(test_client_idle),
+	    cmocka_unit_test(test_client_without_flows_drains),
+	    cmocka_unit_test(test_due_is_listed),
+	    cmocka_unit_test(test_due_until_both_are_told),
+	    cmocka_unit_test(test_due_is_limited),
+	    cmocka_unit_test(test_due_is_not_for_udp),
+	    cmocka_unit_test(test_census),
+	    cmocka_unit_test(test_close),
+	    cmocka_unit_test(test_close_for_idleness),
+	    cmocka_unit_test(test_close_after_the_end),
+	    cmocka_unit_test(test_clock),
+	    cmocka_unit_test(test_histories),
 	};
 	int failed;
 

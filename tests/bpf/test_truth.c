@@ -37,7 +37,8 @@ static size_t list_row(const struct row *row, struct one *ones, size_t count)
 			if (row->family == (is_v4 ? FAMILY_V6 : FAMILY_V4))
 				continue;
 			*one = (struct one){.row = row, .path = (enum path)path, .is_v4 = is_v4};
-			snprintf(one->name, sizeof(one->name), "%s [%s, IPv%d]", row->name, path_name(one->path), is_v4 ? 4 : 6);
+			snprintf(one->name, sizeof(one->name), "%s [%s, IPv%d]", row->name, path_name(one->path),
+				 is_v4 ? 4 : 6);
 			count++;
 		}
 	}

@@ -83,13 +83,13 @@ static void check_cuts(const struct packet *packet, const char *what)
 static void check_cuts_of_error(const struct scene *scene, const struct packet *quoted)
 {
 	const struct packet error = {
-		.protocol = scene->is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
-		.source = scene->client,
-		.target = scene->service,
-		.ttl = 60,
-		.quoted = quoted,
-		.icmp_type = scene->is_v4 ? 3 : 1,
-		.target_mac = {0x02, 0, 0, 0, 0x0a, 0x01},
+	    .protocol = scene->is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+	    .source = scene->client,
+	    .target = scene->service,
+	    .ttl = 60,
+	    .quoted = quoted,
+	    .icmp_type = scene->is_v4 ? 3 : 1,
+	    .target_mac = {0x02, 0, 0, 0, 0x0a, 0x01},
 	};
 
 	check_cuts(&error, "ICMP error");
@@ -162,33 +162,66 @@ static void check_lies(const struct packet *packet, const struct lie *lies, size
 #define CHECK_LIES(packet, lies) check_lies(packet, lies, sizeof(lies) / sizeof(*(lies)))
 
 static const struct lie lies_ipv4[] = {
-	{"IHL 0", 0, 1, 0x40}, {"IHL 1", 0, 1, 0x41}, {"IHL 4", 0, 1, 0x44}, {"IHL beyond the packet", 0, 1, 0x4f},
-	{"version 6 in an IPv4 frame", 0, 1, 0x65}, {"version 0", 0, 1, 0x05}, 
-	{"total length 19", 2, 2, 19}, {"total length 20", 2, 2, 20}, {"total length 39: half a TCP header", 2, 2, 39},
-	{"total length one too many", 2, 2, 41}, {"total length 65535", 2, 2, 0xffff}, {"a first fragment", 6, 2, 0x2000},
-	{"a later fragment", 6, 2, 0x0001}, {"the last fragment", 6, 2, 0x1fff}, {"the reserved flag and an offset", 6, 2, 0x8001},
-	{"SCTP", 9, 1, 132}, {"protocol 0", 9, 1, 0}, {"protocol 255", 9, 1, 255}, {"ESP", 9, 1, 50},
-	{"IP in IP", 9, 1, 4}, {"ICMP", 9, 1, 1}, {"doff 0", 32, 1, 0x00}, {"doff 4", 32, 1, 0x40}, {"doff 6 of 5", 32, 1, 0x60},
-	{"doff 15 of 5", 32, 1, 0xf0},
+    {"IHL 0", 0, 1, 0x40},
+    {"IHL 1", 0, 1, 0x41},
+    {"IHL 4", 0, 1, 0x44},
+    {"IHL beyond the packet", 0, 1, 0x4f},
+    {"version 6 in an IPv4 frame", 0, 1, 0x65},
+    {"version 0", 0, 1, 0x05},
+    {"total length 19", 2, 2, 19},
+    {"total length 20", 2, 2, 20},
+    {"total length 39: half a TCP header", 2, 2, 39},
+    {"total length one too many", 2, 2, 41},
+    {"total length 65535", 2, 2, 0xffff},
+    {"a first fragment", 6, 2, 0x2000},
+    {"a later fragment", 6, 2, 0x0001},
+    {"the last fragment", 6, 2, 0x1fff},
+    {"the reserved flag and an offset", 6, 2, 0x8001},
+    {"SCTP", 9, 1, 132},
+    {"protocol 0", 9, 1, 0},
+    {"protocol 255", 9, 1, 255},
+    {"ESP", 9, 1, 50},
+    {"IP in IP", 9, 1, 4},
+    {"ICMP", 9, 1, 1},
+    {"doff 0", 32, 1, 0x00},
+    {"doff 4", 32, 1, 0x40},
+    {"doff 6 of 5", 32, 1, 0x60},
+    {"doff 15 of 5", 32, 1, 0xf0},
 };
 
 static const struct lie lies_ipv6[] = {
-	{"version 4 in an IPv6 frame", 0, 1, 0x45}, {"version 7", 0, 1, 0x70}, 
-	{"payload length 19: half a TCP header", 4, 2, 19}, {"payload length one too many", 4, 2, 21},
-	{"payload length 65535", 4, 2, 0xffff}, {"SCTP", 6, 1, 132}, {"no next header", 6, 1, 59}, {"ESP", 6, 1, 50},
-	{"AH", 6, 1, 51}, {"mobility", 6, 1, 135}, {"hop by hop that is none", 6, 1, 0}, {"routing that is none", 6, 1, 43},
-	{"a fragment header that is none", 6, 1, 44}, {"ICMPv6", 6, 1, 58}, {"ICMP of the other family", 6, 1, 1},
-	{"doff 0", 52, 1, 0x00}, {"doff 4", 52, 1, 0x40}, {"doff 6 of 5", 52, 1, 0x60},
+    {"version 4 in an IPv6 frame", 0, 1, 0x45},
+    {"version 7", 0, 1, 0x70},
+    {"payload length 19: half a TCP header", 4, 2, 19},
+    {"payload length one too many", 4, 2, 21},
+    {"payload length 65535", 4, 2, 0xffff},
+    {"SCTP", 6, 1, 132},
+    {"no next header", 6, 1, 59},
+    {"ESP", 6, 1, 50},
+    {"AH", 6, 1, 51},
+    {"mobility", 6, 1, 135},
+    {"hop by hop that is none", 6, 1, 0},
+    {"routing that is none", 6, 1, 43},
+    {"a fragment header that is none", 6, 1, 44},
+    {"ICMPv6", 6, 1, 58},
+    {"ICMP of the other family", 6, 1, 1},
+    {"doff 0", 52, 1, 0x00},
+    {"doff 4", 52, 1, 0x40},
+    {"doff 6 of 5", 52, 1, 0x60},
 };
 
 static const struct lie lies_extension[] = {
-	{"an extension header beyond the packet", 41, 1, 200}, {"one that ends where the packet does", 41, 1, 2},
-	{"one that says it is followed by a fragment", 40, 1, 44}, {"one that never ends: itself again", 40, 1, 60},
+    {"an extension header beyond the packet", 41, 1, 200},
+    {"one that ends where the packet does", 41, 1, 2},
+    {"one that says it is followed by a fragment", 40, 1, 44},
+    {"one that never ends: itself again", 40, 1, 60},
 };
 
 static const struct lie lies_udp[] = {
-	{"UDP length 0", 24, 2, 0}, {"UDP length 7", 24, 2, 7}, {"UDP length one too many", 24, 2, 49},
-	{"UDP length 65535", 24, 2, 0xffff},
+    {"UDP length 0", 24, 2, 0},
+    {"UDP length 7", 24, 2, 7},
+    {"UDP length one too many", 24, 2, 49},
+    {"UDP length 65535", 24, 2, 0xffff},
 };
 
 static void test_lies_tcp(void **state)
@@ -332,8 +365,8 @@ static uint64_t packets_sum(const struct rainbow_packets packets[2])
 
 static uint64_t packets_passed(const struct rainbow_packets packets[2])
 {
-	return packets[0].passed_not_ours + packets[0].passed_unparsed + packets[0].passed_fragment + packets[1].passed_by_stack +
-	       packets[1].strays_passed;
+	return packets[0].passed_not_ours + packets[0].passed_unparsed + packets[0].passed_fragment +
+	       packets[1].passed_by_stack + packets[1].strays_passed;
 }
 
 /* Counted once; and if counted as passed, it did pass. Returns whether something left. */
@@ -369,13 +402,15 @@ static void check_counts(void)
 		version = &world.version[id];
 		assert_int_equal(world.census[id].live, version->live);
 		assert_int_equal(version->opened, version->live + version->ended_fin + version->ended_reset_client +
-							  version->ended_reset_server + version->ended_idle + version->ended_forced);
+						      version->ended_reset_server + version->ended_idle +
+						      version->ended_forced);
 	}
 	assert_int_equal(world_pins_each(&world, NULL, NULL), world.meta->pins);
 }
 
 static const char *const any_words[] = {
-	"syn", "synack", "ack", "data", "sdata", "fin", "sfin", "fin-after", "rst", "srst", "syn-other", "synack-other", "ack-other",
+    "syn",       "synack", "ack",  "data",      "sdata",        "fin",       "sfin",
+    "fin-after", "rst",    "srst", "syn-other", "synack-other", "ack-other",
 };
 
 static const char *any_word(uint8_t protocol)
@@ -461,9 +496,9 @@ int main(void)
 {
 	const struct world_config config = {.pins = 512, .nursery = 512};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cut_tcp),	  cmocka_unit_test(test_cut_udp),      cmocka_unit_test(test_lies_tcp),
-		cmocka_unit_test(test_lies_udp),  cmocka_unit_test(test_icmp_passes),  cmocka_unit_test(test_not_ip),
-		cmocka_unit_test(test_length_zero), cmocka_unit_test(test_random_bytes), cmocka_unit_test(test_random_packets),
+	    cmocka_unit_test(test_cut_tcp),     cmocka_unit_test(test_cut_udp),      cmocka_unit_test(test_lies_tcp),
+	    cmocka_unit_test(test_lies_udp),    cmocka_unit_test(test_icmp_passes),  cmocka_unit_test(test_not_ip),
+	    cmocka_unit_test(test_length_zero), cmocka_unit_test(test_random_bytes), cmocka_unit_test(test_random_packets),
 	};
 	int failed;
 

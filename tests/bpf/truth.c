@@ -11,9 +11,9 @@
 #define COUNTERS (sizeof(struct rainbow_packets) / sizeof(uint64_t))
 
 static const char *const counter_names[COUNTERS] = {
-	"passed_not_ours", "passed_unparsed", "passed_fragment", "passed_by_stack", "requests", "replies", "handshakes",
-	"icmp_errors", "closing_answered", "strays_reset", "strays_dropped", "strays_passed", "refused_table_full",
-	"refused_backends_full", "refused_no_version", "dropped_retry",
+    "passed_not_ours",    "passed_unparsed",       "passed_fragment",    "passed_by_stack", "requests",       "replies",
+    "handshakes",         "icmp_errors",           "closing_answered",   "strays_reset",    "strays_dropped", "strays_passed",
+    "refused_table_full", "refused_backends_full", "refused_no_version", "dropped_retry",
 };
 
 uint64_t *packets_field(struct rainbow_packets *packets, const char *name)
@@ -45,8 +45,8 @@ void packets_check(const struct rainbow_packets before[2], const struct rainbow_
 			uint64_t should = service != nobodys && !strcmp(counter_names[i], name);
 
 			if (rose != should)
-				fail_msg("counter %s of service %zu rose by %lu, not %lu (awaited: %s)", counter_names[i], service,
-					 (unsigned long)rose, (unsigned long)should, name);
+				fail_msg("counter %s of service %zu rose by %lu, not %lu (awaited: %s)", counter_names[i],
+					 service, (unsigned long)rose, (unsigned long)should, name);
 		}
 	}
 }
@@ -69,7 +69,8 @@ static void check_tally(const struct rainbow_version *is, const struct tally *sh
 	check_number("ended_idle", is->ended_idle, 0);
 	check_number("refused", is->refused, should->refused);
 	check_number("opened, as the sum of live and ended,",
-		     is->live + is->ended_fin + is->ended_reset_client + is->ended_reset_server + is->ended_idle + is->ended_forced,
+		     is->live + is->ended_fin + is->ended_reset_client + is->ended_reset_server + is->ended_idle +
+			 is->ended_forced,
 		     is->opened);
 }
 
@@ -94,12 +95,13 @@ static uint32_t awaited_backend(const struct scene *scene, const struct row *row
 	if (row->fate != FATE_TO_BACKEND && row->fate != FATE_BY_STACK_TO_BACKEND)
 		return 0;
 	if (scene->world->backend[id].version != version)
-		fail_msg("it went to backend %u of version %u, not to version %u", id, scene->world->backend[id].version, version);
+		fail_msg("it went to backend %u of version %u, not to version %u", id, scene->world->backend[id].version,
+			 version);
 	return id;
 }
 
-static void check_output(const struct scene *scene, const struct row *row, const struct packet *in, bool from_client, int action,
-			 const struct frame *out, uint32_t backend)
+static void check_output(const struct scene *scene, const struct row *row, const struct packet *in, bool from_client,
+			 int action, const struct frame *out, uint32_t backend)
 {
 	struct frame expected;
 	int should;

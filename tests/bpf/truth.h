@@ -24,24 +24,24 @@ enum family {
 };
 
 #define ON(path) (1u << (path))
-#define ON_XDP (ON(PATH_XDP) | ON(PATH_XDP_ARM) | ON(PATH_XDP_STACK))
-#define ON_TC (ON(PATH_TC) | ON(PATH_TC_ARM) | ON(PATH_TC_EGRESS))
+#define ON_XDP   (ON(PATH_XDP) | ON(PATH_XDP_ARM) | ON(PATH_XDP_STACK))
+#define ON_TC    (ON(PATH_TC) | ON(PATH_TC_ARM) | ON(PATH_TC_EGRESS))
 /* Where replies come in and have to be sent on; where they leave, sent by the stack. */
-#define ON_REPLIES_IN (ON(PATH_XDP) | ON(PATH_XDP_ARM) | ON(PATH_TC) | ON(PATH_TC_ARM))
+#define ON_REPLIES_IN  (ON(PATH_XDP) | ON(PATH_XDP_ARM) | ON(PATH_TC) | ON(PATH_TC_ARM))
 #define ON_REPLIES_OUT (ON(PATH_XDP_STACK) | ON(PATH_TC_EGRESS))
 
 struct row {
-	const char *name;   /* begins with the step of DESIGN, section 3 */
-	uint8_t protocol;   /* 0: TCP */
+	const char *name; /* begins with the step of DESIGN, section 3 */
+	uint8_t protocol; /* 0: TCP */
 	enum family family;
-	unsigned int paths; /* ON(...); 0: all */
-	const char *prior;  /* words of scene.c */
-	const char *packet; /* one word */
+	unsigned int paths;                   /* ON(...); 0: all */
+	const char *prior;                    /* words of scene.c */
+	const char *packet;                   /* one word */
 	void (*tweak)(struct packet *packet); /* changes the packet; may be NULL */
 	enum fate fate;
-	const char *counter; /* of struct rainbow_packets: rises by one, and no other */
-	uint32_t version;    /* that the packet must reach; 0: 1 */
-	bool starts_over;    /* may reach another backend than the packets before */
+	const char *counter;        /* of struct rainbow_packets: rises by one, and no other */
+	uint32_t version;           /* that the packet must reach; 0: 1 */
+	bool starts_over;           /* may reach another backend than the packets before */
 	enum rainbow_pin_state pin; /* state behind it; FREE: no pin */
 	struct tally after;
 };

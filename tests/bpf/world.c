@@ -37,23 +37,23 @@ static int say(const char *what)
 /* --- network ------------------------------------------------------------------------------------------------------------ */
 
 static const char *const network[] = {
-	"link set lo up",
-	"link add wan0 type veth peer name wan1",
-	"link add lan0 type veth peer name lan1",
-	"link set wan0 address 02:00:00:00:0a:01 up",
-	"link set lan0 address 02:00:00:00:0b:01 up",
-	"link set wan1 up",
-	"link set lan1 up",
-	"address add 10.0.0.1/24 dev wan0",
-	"address add 10.1.0.1/24 dev lan0",
-	"address add 2001:db8::1/64 dev wan0 nodad",
-	"address add 2001:db8:1::1/64 dev lan0 nodad",
-	"neighbour add 10.0.0.77 lladdr 02:00:00:00:00:77 dev wan0 nud permanent",
-	"neighbour add 10.0.0.254 lladdr 02:00:00:00:00:fe dev wan0 nud permanent",
-	"neighbour add 2001:db8::77 lladdr 02:00:00:00:00:77 dev wan0 nud permanent",
-	"neighbour add 2001:db8::fe lladdr 02:00:00:00:00:fe dev wan0 nud permanent",
-	"route add 10.9.0.0/16 via 10.0.0.254",
-	"route add 2001:db8:9::/48 via 2001:db8::fe",
+    "link set lo up",
+    "link add wan0 type veth peer name wan1",
+    "link add lan0 type veth peer name lan1",
+    "link set wan0 address 02:00:00:00:0a:01 up",
+    "link set lan0 address 02:00:00:00:0b:01 up",
+    "link set wan1 up",
+    "link set lan1 up",
+    "address add 10.0.0.1/24 dev wan0",
+    "address add 10.1.0.1/24 dev lan0",
+    "address add 2001:db8::1/64 dev wan0 nodad",
+    "address add 2001:db8:1::1/64 dev lan0 nodad",
+    "neighbour add 10.0.0.77 lladdr 02:00:00:00:00:77 dev wan0 nud permanent",
+    "neighbour add 10.0.0.254 lladdr 02:00:00:00:00:fe dev wan0 nud permanent",
+    "neighbour add 2001:db8::77 lladdr 02:00:00:00:00:77 dev wan0 nud permanent",
+    "neighbour add 2001:db8::fe lladdr 02:00:00:00:00:fe dev wan0 nud permanent",
+    "route add 10.9.0.0/16 via 10.0.0.254",
+    "route add 2001:db8:9::/48 via 2001:db8::fe",
 };
 
 /* Backends: host parts 11 to 19 on lan0, 51 to 59 on wan0. */
@@ -137,7 +137,8 @@ static int maps_open(struct world *w)
 	w->census = map_array(w->bpf->maps.rainbow_census);
 	w->due = map_array(w->bpf->maps.rainbow_due);
 	w->member = map_array(w->bpf->maps.rainbow_member);
-	if (!w->meta || !w->lookup || !w->service || !w->version || !w->wheel || !w->backend || !w->census || !w->due || !w->member)
+	if (!w->meta || !w->lookup || !w->service || !w->version || !w->wheel || !w->backend || !w->census || !w->due ||
+	    !w->member)
 		return -1;
 	return 0;
 }
@@ -189,7 +190,8 @@ static int run_xdp(struct world *world, const struct device *device, const struc
 static int run_tc(struct world *world, enum hook hook, const struct device *device, const struct frame *in, struct frame *out,
 		  uint32_t flags)
 {
-	struct bpf_program *program = hook == HOOK_EGRESS ? world->bpf->progs.rainbow_egress : world->bpf->progs.rainbow_ingress;
+	struct bpf_program *program =
+	    hook == HOOK_EGRESS ? world->bpf->progs.rainbow_egress : world->bpf->progs.rainbow_ingress;
 	struct __sk_buff ctx = {.ifindex = device->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->bytes, .data_size_in = (uint32_t)in->length, .data_out = out->bytes,
 		    .data_size_out = FRAME_MAX, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .flags = flags);

@@ -51,8 +51,8 @@ struct world {
 	uint8_t *member; /* struct rainbow_member, 520 bytes apart */
 };
 
-#define MAC_CLIENT "\x02\x00\x00\x00\x00\x77"  /* 10.0.0.77, 2001:db8::77 */
-#define MAC_ROUTER "\x02\x00\x00\x00\x00\xfe"  /* before 10.9.0.0/16, 2001:db8:9::/48 */
+#define MAC_CLIENT  "\x02\x00\x00\x00\x00\x77" /* 10.0.0.77, 2001:db8::77 */
+#define MAC_ROUTER  "\x02\x00\x00\x00\x00\xfe" /* before 10.9.0.0/16, 2001:db8:9::/48 */
 #define MAC_BACKEND "\x02\x00\x00\x00\x01\x00" /* every backend */
 
 /* True, and said aloud, where the tests can not run: not root, or no BPF here. */
@@ -69,7 +69,8 @@ void world_reset(struct world *world);
 void world_add_service(struct world *world, uint32_t id, struct endpoint address, uint8_t protocol);
 void world_add_version(struct world *world, uint32_t id, uint32_t service);
 void world_add_backend(struct world *world, uint32_t id, uint32_t version, struct endpoint address, uint8_t protocol);
-void world_add_lookup(struct world *world, struct endpoint address, uint8_t protocol, enum rainbow_lookup_kind kind, uint32_t id);
+void world_add_lookup(struct world *world, struct endpoint address, uint8_t protocol, enum rainbow_lookup_kind kind,
+		      uint32_t id);
 struct rainbow_member *world_member(struct world *world, uint32_t version);
 /* Every slot of the wheel in force to one version, or slots [from, to). */
 void world_turn_wheel(struct world *world, uint32_t service, uint32_t version);

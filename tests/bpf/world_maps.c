@@ -52,14 +52,14 @@ static void meta_fill(struct world *world)
 
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
 	*world->meta = (struct rainbow_meta){
-		.schema = RAINBOW_SCHEMA,
-		.pin_limit = bpf_map__max_entries(world->bpf->maps.rainbow_pin),
-		.hash_secret = {0x0123456789abcdefull, 0xfedcba9876543210ull},
-		.hz = (uint32_t)(1000000000 / tick.tv_nsec),
-		.nursery_seconds = 60,
-		.linger_seconds = 10,
-		.tombstone_seconds = 60,
-		.writer = "tests",
+	    .schema = RAINBOW_SCHEMA,
+	    .pin_limit = bpf_map__max_entries(world->bpf->maps.rainbow_pin),
+	    .hash_secret = {0x0123456789abcdefull, 0xfedcba9876543210ull},
+	    .hz = (uint32_t)(1000000000 / tick.tv_nsec),
+	    .nursery_seconds = 60,
+	    .linger_seconds = 10,
+	    .tombstone_seconds = 60,
+	    .writer = "tests",
 	};
 }
 
@@ -68,7 +68,8 @@ void world_reset(struct world *world)
 	map_clear(world->bpf->maps.rainbow_pin);
 	map_clear(world->bpf->maps.rainbow_nursery);
 	map_clear(world->bpf->maps.rainbow_hook);
-	while (true) { /* a trie's keys can not be walked from NULL while deleting in all kernels alike, so: until it is empty */
+	while (
+	    true) { /* a trie's keys can not be walked from NULL while deleting in all kernels alike, so: until it is empty */
 		struct rainbow_steer_key key;
 
 		if (bpf_map_get_next_key(map_fd(world->bpf->maps.rainbow_steer), NULL, &key))
@@ -89,7 +90,8 @@ void world_reset(struct world *world)
 
 /* --- what rainbowd writes ----------------------------------------------------------------------------------------------- */
 
-void world_add_lookup(struct world *world, struct endpoint address, uint8_t protocol, enum rainbow_lookup_kind kind, uint32_t id)
+void world_add_lookup(struct world *world, struct endpoint address, uint8_t protocol, enum rainbow_lookup_kind kind,
+		      uint32_t id)
 {
 	uint32_t slot = rainbow_lookup_start(rainbow_addr_words(&address.addr), address.port, protocol);
 	int i;
@@ -111,15 +113,15 @@ void world_add_service(struct world *world, uint32_t id, struct endpoint address
 	struct rainbow_service *service = &world->service[id];
 
 	*service = (struct rainbow_service){
-		.address = address.addr,
-		.port = address.port,
-		.protocol = protocol,
-		.affinity = RAINBOW_AFFINITY_CONNECTION,
-		.selection = RAINBOW_SELECTION_HASH,
-		.stray = RAINBOW_STRAY_RESET,
-		.idle_seconds = 3600,
-		.client_prefix = 64,
-		.in_use = 1,
+	    .address = address.addr,
+	    .port = address.port,
+	    .protocol = protocol,
+	    .affinity = RAINBOW_AFFINITY_CONNECTION,
+	    .selection = RAINBOW_SELECTION_HASH,
+	    .stray = RAINBOW_STRAY_RESET,
+	    .idle_seconds = 3600,
+	    .client_prefix = 64,
+	    .in_use = 1,
 	};
 	snprintf(service->name, sizeof(service->name), "service%u", id);
 	world_add_lookup(world, address, protocol, RAINBOW_LOOKUP_SERVICE, id);
@@ -165,15 +167,15 @@ void world_add_backend(struct world *world, uint32_t id, uint32_t version, struc
 	struct rainbow_service *service = &world->service[world->version[version].service];
 
 	world->backend[id] = (struct rainbow_backend){
-		.address = address.addr,
-		.port = address.port,
-		.protocol = protocol,
-		.state = RAINBOW_BACKEND_ACTIVE,
-		.service = world->version[version].service,
-		.version = version,
-		.healthy = 1,
-		.address_delta = sum_difference(sum_words(&service->address, 16), sum_words(&address.addr, 16)),
-		.port_delta = sum_difference(rainbow_be16(service->port), rainbow_be16(address.port)),
+	    .address = address.addr,
+	    .port = address.port,
+	    .protocol = protocol,
+	    .state = RAINBOW_BACKEND_ACTIVE,
+	    .service = world->version[version].service,
+	    .version = version,
+	    .healthy = 1,
+	    .address_delta = sum_difference(sum_words(&service->address, 16), sum_words(&address.addr, 16)),
+	    .port_delta = sum_difference(rainbow_be16(service->port), rainbow_be16(address.port)),
 	};
 	member->backend[member->count] = (uint16_t)id;
 	member->count++;
@@ -238,18 +240,16 @@ void world_put_nursling(struct world *world, const struct rainbow_flow *flow, co
 }
 
 /* The keys first: an update moves its entry to the front of its bucket, and a walk meanwhile might never end. */
+/* The keys first: an update puts its entry at the head of its bucket, so a walk that updates might never end. */
 uint64_t world_pins_each(struct world *world, void (*each)(const struct rainbow_flow *, const struct rainbow_pin *, void *),
 			 void *arg)
 {
 	int fd = map_fd(world->bpf->maps.rainbow_pin);
-	uint32_t limit = bpf_map__max_entries(world->bpf->maps.rainbow_pin);
-	struct rainbow_flow *flows = calloc(limit + 1, sizeof(*flows));
+	struct rainbow_flow *flows = calloc(world->meta->pin_limit, sizeof(*flows));
 	struct rainbow_pin pin;
 	uint64_t count = 0, i;
 
-	if (!flows)
-		abort();
-	while (count < limit && !bpf_map_get_next_key(fd, count ? &flows[count - 1] : NULL, &flows[count]))
+	while (count < world->meta->pin_limit && !bpf_map_get_next_key(fd, count ? &flows[count - 1] : NULL, &flows[count]))
 		count++;
 	for (i = 0; each && i < count; i++)
 		if (!bpf_map_lookup_elem(fd, &flows[i], &pin))

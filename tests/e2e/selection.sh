@@ -51,6 +51,11 @@ versions_foretold() { # how explain sees 60 clients
 	done
 }
 
+# How many went this way.
+went() { # BEFORE AFTER "FROM TO"
+	paste -d' ' <(echo "$1") <(echo "$2") | grep -cx "$3" || true
+}
+
 # With 80:20, then 70:30: nobody of v2 may go over to v1.
 hash() {
 	local before after
@@ -66,9 +71,12 @@ hash() {
 	expect_between 'sessions of v2 of 2,000 with 20 %' "$(version_count v2 opened)" 300 500 # five standard deviations
 	ctl set-weight chat v2=30 v1
 	after=$(versions_foretold)
-	expect_eq 'clients that a raised share of v2 sends to v1' "$(paste -d' ' <(echo "$before") <(echo "$after") | grep -c 'v2 v1' || true)" 0
+	expect_eq 'clients that a raised share of v2 sends to v1' "$(went "$before" "$after" 'v2 v1')" 0
+	lab_rainbowd_kill
+	lab_rainbowd_start tc
+	expect_eq 'clients as before, after a restart' "$(versions_foretold)" "$after"
 	ctl set-weight chat v2=20 v1
-	expect_eq 'clients as before, when the weights are' "$(versions_foretold)" "$before"
+	expect_eq 'clients that a lowered share of v2 sends to v2' "$(went "$after" "$(versions_foretold)" 'v1 v2')" 0
 	expect_eq 'versions foretold' "$(sort -u <<<"$before" | tr '\n' ' ')" 'v1 v2 '
 	lab_down
 }
