@@ -9,6 +9,7 @@
 #include "choose.h"
 #include "hop.h"
 #include "lookup.h"
+#include "reclaim.h"
 
 static __always_inline int is_first(const struct packet *p)
 {
@@ -370,6 +371,7 @@ static __always_inline void decide_promotion(void *ctx, struct way *way, const s
 	struct rainbow_pin *pin;
 	int opened = promote(flow, n, p);
 
+	reclaim();
 	if (opened == OPENED_RETRY) {
 		way->verdict = VERDICT_RETRY;
 		return;

@@ -7,6 +7,7 @@
  *   decide.h  2-8   a packet to a verdict        choose.h   7    a new session's version and backend
  *   write.h   9     bytes, for both hooks        hop.h           where a packet leaves
  *   xdp.h tc.h 9    a verdict to an action       sweep.h         what time does to sessions
+ *   count.h         packets are counted          reclaim.h       ended pins make room
  */
 #include "maps.h"
 #include "packet.h"

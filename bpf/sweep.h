@@ -7,53 +7,11 @@
 #ifndef RAINBOW_BPF_SWEEP_H
 #define RAINBOW_BPF_SWEEP_H
 
-#include "session.h"
+#include "reclaim.h"
 
 #define FLOW_IDLE_TCP 86400 /* seconds, at least, for a flow of a client session: the session's own timeout begins behind it */
 #define FLOW_IDLE_UDP 300
 #define ASKS_MAX 8
-
-struct bpf_map; /* what the callbacks are handed; opaque */
-
-struct sweep_state {
-	struct rainbow_sweep *out;
-	__u32 now;
-	__u32 hz;
-	__u32 linger;
-	__u32 tombstone;
-	__u32 nursery;
-};
-
-static __always_inline int is_older(const struct sweep_state *s, __u32 since, __u32 seconds)
-{
-	return (__s32)(s->now - since) >= 0 && s->now - since > seconds * s->hz;
-}
-
-static __always_inline void sweep_bury(struct sweep_state *s, struct rainbow_pin *pin, enum rainbow_pin_state from)
-{
-	struct pin_head head = pin_head(pin);
-
-	if (head.state != from || !pin_move(pin, &head, RAINBOW_PIN_DEAD))
-		return;
-	pin->last_seen = s->now;
-	if (pin->kind != RAINBOW_PIN_FLOW)
-		count_closing(head.version, -1);
-}
-
-/* A second after it died nobody can hold it any more. The key is that of this entry until we delete it, as we own it now. */
-static __always_inline void sweep_free(struct sweep_state *s, struct rainbow_flow *key, struct rainbow_pin *pin)
-{
-	struct pin_head head = pin_head(pin);
-	struct rainbow_flow own;
-
-	if (!is_older(s, pin->last_seen, 1) || head.state != RAINBOW_PIN_DEAD || !pin_move(pin, &head, RAINBOW_PIN_FREED))
-		return;
-	own = *key;
-	if (!bpf_map_delete_elem(&rainbow_pin, &own)) {
-		count_pins(-1);
-		s->out->freed++;
-	}
-}
 
 /* Lists a session told to die for rainbowd to ask; at most ASKS_MAX times. */
 static __always_inline void sweep_list(struct sweep_state *s, const struct rainbow_flow *key, struct rainbow_pin *pin)
@@ -183,11 +141,8 @@ static __always_inline int sweep_all(struct rainbow_sweep *out)
 	if (!meta)
 		return -1;
 	out->jiffies = bpf_jiffies64();
-	s.now = (__u32)out->jiffies;
-	s.hz = meta->hz;
-	s.linger = meta->linger_seconds;
-	s.tombstone = meta->tombstone_seconds;
-	s.nursery = meta->nursery_seconds;
+	meta->swept = out->jiffies;
+	sweep_begin(&s, meta);
 	bpf_for_each_map_elem(&rainbow_pin, sweep_pin, &s, 0);
 	bpf_for_each_map_elem(&rainbow_nursery, sweep_nursling, &s, 0);
 	return 0;

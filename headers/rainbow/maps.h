@@ -27,8 +27,9 @@ struct rainbow_meta {
 	__u32 linger_seconds;  /* how long a pin that ended by itself stays, for late packets */
 	__u32 tombstone_seconds; /* how long a closed pin stays, to answer with RST */
 	char writer[32];     /* version of the rainbowd that wrote last */
+	__u64 swept; /* kernel: jiffies of the last sweep; with rainbowd dead, of the last time that the datapath made room by itself */
 };
-RAINBOW_SIZE_IS(struct rainbow_meta, 80);
+RAINBOW_SIZE_IS(struct rainbow_meta, 88);
 
 /*
  * rainbow_lookup: ARRAY[RAINBOW_LOOKUP_SLOTS], mapped. An open-addressing hash table (see lookup.h) from address, port and
