@@ -493,13 +493,15 @@ static __always_inline void decide_request(void *ctx, struct way *way)
 		return;
 	if (pin && decide_request_ended(ctx, way, pin))
 		return;
-	if (is_first(&way->packet)) {
-		decide_new(ctx, way, &flow);
-		return;
+	/* Neither new nor a stray if another CPU promoted the flow between the two looks. A SYN is new whatever came before. */
+	if (!is_first(&way->packet) || way->packet.protocol == IPPROTO_UDP) {
+		pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+		if (decide_request_pinned(ctx, way, &flow, pin))
+			return;
 	}
-	/* No stray if another CPU promoted the flow between the two looks. */
-	pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
-	if (!decide_request_pinned(ctx, way, &flow, pin))
+	if (is_first(&way->packet))
+		decide_new(ctx, way, &flow);
+	else
 		decide_stray(way, service);
 }
 
@@ -553,16 +555,15 @@ static __always_inline int decide_known(void *ctx, struct way *way)
 {
 	struct packet *p = &way->packet;
 	struct rainbow_backend *backend;
-	struct rainbow_flow flow = {};
+	struct rainbow_flow flow;
 
 	way->backend = lookup_find(&p->source, p->source_port, p->protocol, RAINBOW_LOOKUP_BACKEND);
 	if (way->backend) {
 		backend = backend_get(way->backend);
 		if (!backend)
 			return 0;
-		flow.client = p->target;
-		flow.port = p->target_port;
-		flow.service = way->service = backend->service;
+		way->service = backend->service;
+		flow_make(&flow, &p->target, p->target_port, way->service);
 		return decide_reply_pinned(ctx, way, &flow, bpf_map_lookup_elem(&rainbow_pin, &flow), backend);
 	}
 	if (way->place == PLACE_EGRESS)
@@ -570,9 +571,7 @@ static __always_inline int decide_known(void *ctx, struct way *way)
 	way->service = lookup_find(&p->target, p->target_port, p->protocol, RAINBOW_LOOKUP_SERVICE);
 	if (!way->service)
 		return 1;
-	flow.client = p->source;
-	flow.port = p->source_port;
-	flow.service = (__u16)way->service;
+	flow_make(&flow, &p->source, p->source_port, way->service);
 	return decide_request_pinned(ctx, way, &flow, bpf_map_lookup_elem(&rainbow_pin, &flow));
 }
 

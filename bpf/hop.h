@@ -33,7 +33,7 @@ static __always_inline void hop_question(struct bpf_fib_lookup *ask, const struc
 	ask->tot_len = 1; /* asks for the route's MTU in mtu_result */
 }
 
-/* Asks the routing table. Where the neighbour is not known, mac is zero: TC resolves it in sending, XDP leaves that to the stack. */
+/* Asks the routing table. A neighbour that is not known yet is the stack's to resolve, and asked for again with the next packet. */
 static __noinline int hop_renew(void *ctx, __u32 ingress, struct rainbow_hop *hop, const struct rainbow_addr *from,
 				const struct rainbow_addr *to)
 {
@@ -42,31 +42,25 @@ static __noinline int hop_renew(void *ctx, __u32 ingress, struct rainbow_hop *ho
 
 	hop_question(&ask, from, to);
 	answer = bpf_fib_lookup(ctx, &ask, sizeof(ask), 0);
-	if (answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH) {
+	if (answer != BPF_FIB_LKUP_RET_SUCCESS) {
 		hop->ifindex = 0;
+		if (answer == BPF_FIB_LKUP_RET_NO_NEIGH)
+			hop->renewed = 0;
 		return 0;
 	}
-	if (answer == BPF_FIB_LKUP_RET_SUCCESS)
-		__builtin_memcpy(hop->mac, ask.dmac, 6);
-	else
-		__builtin_memset(hop->mac, 0, 6);
+	__builtin_memcpy(hop->mac, ask.dmac, 6);
 	hop->mtu = ask.mtu_result;
 	hop->ifindex = ask.ifindex;
 	return 0;
 }
 
-/*
- * XDP can send only to a known neighbour, and only where a driver takes frames: out of the NIC the packet came in by, or another
- * one with native XDP.
- */
+/* XDP can send only where a driver takes frames: out of the NIC the packet came in by, or another one with native XDP. */
 static __always_inline int hop_use_xdp(struct way *way, const struct rainbow_hop *hop)
 {
 	__u32 ifindex = hop->ifindex;
 	struct rainbow_hook *hook;
 
 	__builtin_memcpy(way->mac, hop->mac, 6);
-	if (!(way->mac[0] | way->mac[1] | way->mac[2] | way->mac[3] | way->mac[4] | way->mac[5]))
-		return 0;
 	if (ifindex == way->ingress)
 		return 1;
 	hook = bpf_map_lookup_elem(&rainbow_hook, &ifindex);
@@ -74,6 +68,14 @@ static __always_inline int hop_use_xdp(struct way *way, const struct rainbow_hop
 		return 0;
 	__builtin_memcpy(way->source_mac, hook->mac, 6);
 	return 1;
+}
+
+/* Of the packet, or of the longest piece that an aggregate will be cut into. */
+static __always_inline __u32 length_on_wire(const struct packet *p)
+{
+	__u32 headers = p->protocol == IPPROTO_TCP ? p->l3_length - p->segment.length : p->l4 - p->l3 + sizeof(struct udphdr);
+
+	return p->piece ? p->piece + headers : p->l3_length;
 }
 
 /* Sends the packet by the hop, if it can be: 1, and way->ifindex says where. `from`, `to`: its addresses as it leaves. */
@@ -89,7 +91,7 @@ static __always_inline int hop_use(void *ctx, struct way *way, struct rainbow_ho
 	/* One CPU renews, the others go on with what is there. */
 	if ((!renewed || now - renewed >= HOP_KEEP) && __sync_val_compare_and_swap(&hop->renewed, renewed, now) == renewed)
 		hop_renew(ctx, way->ingress, hop, from, to);
-	if (!hop->ifindex || (!p->aggregate && p->l3_length > hop->mtu))
+	if (!hop->ifindex || length_on_wire(p) > hop->mtu)
 		return 0;
 	if (way->place == PLACE_XDP && !hop_use_xdp(way, hop))
 		return 0;

@@ -57,10 +57,10 @@ struct packet {
 	__u16 inner_l4;
 	__u32 l3_length; /* bytes of the IP packet */
 	__u32 l4_length; /* bytes behind the IP headers */
+	__u32 piece; /* of an aggregate (GRO, GSO): payload bytes of each of its segments; filled by the reader. Else 0. */
 	__u8 protocol;   /* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 is_v4;
 	__u8 tagged; /* VLAN tags, in the frame or beside it */
-	__u8 aggregate; /* of several segments (GRO, GSO); filled by the reader. Its pieces, not it, must fit the MTU. */
 	__u8 ttl;
 	__u8 scale;            /* TCP window scale option of a SYN, or RAINBOW_SCALE_NONE */
 	__u8 outer_is_backend; /* ICMP error: its sender is the target of the quoted packet */
@@ -129,14 +129,18 @@ static __always_inline __be16 parse_ethernet(struct cursor *c, struct packet *p)
 	return protocol;
 }
 
-static __always_inline void addr_from_v4(struct rainbow_addr *addr, const __be32 *v4)
+/* In two stores of eight bytes: it is loaded so at once, and a load over two smaller stores waits for both. */
+static __always_inline void addr_from_v4(struct rainbow_addr *addr, __be32 v4)
 {
-	__u32 middle = RAINBOW_V4_MIDDLE;
-	__u64 zero = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	__u64 low = (__u64)v4 << 32 | RAINBOW_V4_MIDDLE;
+#else
+	__u64 low = (__u64)RAINBOW_V4_MIDDLE << 32 | v4;
+#endif
+	__u64 high = 0;
 
-	__builtin_memcpy(addr->octet, &zero, 8);
-	__builtin_memcpy(addr->octet + 8, &middle, 4);
-	__builtin_memcpy(addr->octet + 12, v4, 4);
+	__builtin_memcpy(addr->octet, &high, 8);
+	__builtin_memcpy(addr->octet + 8, &low, 8);
 }
 
 /* The IPv4 header; *protocol is what follows it. `quoted`: inside an ICMP error, cut short by right. */
@@ -154,13 +158,13 @@ static __always_inline enum parsed parse_ipv4(struct cursor *c, struct packet *p
 		return PARSED_FRAGMENT;
 	if (!cursor_take(c, header - sizeof(*ip)))
 		return PARSED_SHORT;
-	addr_from_v4(&p->source, &ip->saddr);
-	addr_from_v4(&p->target, &ip->daddr);
+	addr_from_v4(&p->source, ip->saddr);
+	addr_from_v4(&p->target, ip->daddr);
 	*protocol = ip->protocol;
 	if (quoted)
 		return PARSED_FLOW;
 	length = bpf_ntohs(ip->tot_len);
-	if (!length && p->aggregate) /* beyond 64 KiB (BIG TCP) */
+	if (!length && p->piece) /* beyond 64 KiB (BIG TCP) */
 		length = room;
 	if (length < header || length > room)
 		return PARSED_NOT;
@@ -214,7 +218,7 @@ static __always_inline enum parsed parse_ipv6(struct cursor *c, struct packet *p
 	if (quoted)
 		return PARSED_FLOW;
 	length = bpf_ntohs(ip->payload_len);
-	if (!length && p->aggregate) /* beyond 64 KiB (BIG TCP, as a jumbogram of RFC 2675) */
+	if (!length && p->piece) /* beyond 64 KiB (BIG TCP, as a jumbogram of RFC 2675) */
 		length = room - sizeof(*ip);
 	if (length + sizeof(*ip) > room || length < extensions)
 		return PARSED_NOT;

@@ -68,11 +68,11 @@ __noinline int tc_decide(struct __sk_buff *skb, struct way *way)
 /* Headers may lie in fragments of the buffer: those are pulled together where they are missing. */
 static __always_inline void tc_parse_any(struct __sk_buff *skb, struct way *way)
 {
-	way->packet = (struct packet){.aggregate = skb->gso_size != 0};
+	way->packet = (struct packet){.piece = skb->gso_size};
 	way->parsed = tc_parse(skb, way);
 	if (way->parsed == PARSED_SHORT && skb->len > (__u32)(tc_end(skb) - tc_data(skb)) &&
 	    !bpf_skb_pull_data(skb, skb->len < TC_PULL ? skb->len : TC_PULL)) {
-		way->packet = (struct packet){.aggregate = skb->gso_size != 0};
+		way->packet = (struct packet){.piece = skb->gso_size};
 		way->parsed = tc_parse(skb, way);
 	}
 	way->packet.tagged |= skb->vlan_present;
@@ -85,7 +85,7 @@ static __always_inline int tc_way(struct __sk_buff *skb, enum place place)
 	/* Seen only because the interface is promiscuous: another host's. */
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return TC_ACT_UNSPEC;
-	way.packet.aggregate = skb->gso_size != 0;
+	way.packet.piece = skb->gso_size;
 	way.packet.tagged = skb->vlan_present;
 	if (!packet_parse_plain(tc_data(skb), tc_end(skb), skb->len, &way.packet)) {
 		tc_parse_any(skb, &way);

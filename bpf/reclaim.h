@@ -18,7 +18,8 @@ struct sweep_state {
 	__u32 linger;
 	__u32 tombstone;
 	__u32 nursery;
-	__u32 buried;
+	__u32 buried; /* pins that died */
+	__u32 done;   /* ... and that were freed */
 };
 
 static __always_inline int is_older(const struct sweep_state *s, __u32 since, __u32 seconds)
@@ -49,6 +50,7 @@ static __always_inline void sweep_free(struct sweep_state *s, struct rainbow_flo
 	own = *key;
 	if (!bpf_map_delete_elem(&rainbow_pin, &own)) {
 		count_pins(-1);
+		s->done++;
 		if (s->out)
 			s->out->freed++;
 	}
@@ -63,6 +65,8 @@ static __always_inline void sweep_begin(struct sweep_state *s, const struct rain
 	s->nursery = meta->nursery_seconds;
 }
 
+#define RECLAIM_MANY 16384
+
 /* bpf_for_each_map_elem callback. */
 static long reclaim_pin(struct bpf_map *map, struct rainbow_flow *key, struct rainbow_pin *pin, struct sweep_state *s)
 {
@@ -74,7 +78,7 @@ static long reclaim_pin(struct bpf_map *map, struct rainbow_flow *key, struct ra
 		sweep_bury(s, pin, state);
 	else if (state == RAINBOW_PIN_DEAD)
 		sweep_free(s, key, pin);
-	return 0;
+	return s->buried + s->done >= RECLAIM_MANY;
 }
 
 #define RECLAIM_PAUSE 8 /* seconds without a sweep that tell that rainbowd is dead: a million pins are swept every five */
@@ -86,8 +90,9 @@ static __always_inline int is_nearly_full(const struct rainbow_meta *meta)
 }
 
 /*
- * Called where a session opens. The walk takes as long as a sweep (a quarter of a microsecond a pin), in the middle of a packet's
- * way: which is why it is done only when there is no other hand to do it, and hardly ever.
+ * Called where a session opens. The walk ends when it has found enough, which in a table full of ended sessions takes a few
+ * milliseconds; only in one full of live ones it is as long as a sweep. It is in the middle of a packet's way: which is why it
+ * is done only where there is no other hand to do it, and hardly ever.
  */
 static __noinline int reclaim(void)
 {
@@ -103,7 +108,7 @@ static __noinline int reclaim(void)
 		return 0;
 	sweep_begin(&s, meta);
 	bpf_for_each_map_elem(&rainbow_pin, reclaim_pin, &s, 0);
-	if (s.buried)
+	if (s.buried || s.done)
 		meta->swept = now - (RECLAIM_PAUSE - RECLAIM_SOON) * meta->hz;
 	return 0;
 }

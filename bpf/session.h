@@ -118,6 +118,19 @@ static __always_inline void count_refused(__u32 version_id)
 		__sync_fetch_and_add(&version->refused, 1);
 }
 
+/* The key of a flow. Port and service in one store: the kernel hashes them as one word, and a load over two stores waits. */
+static __always_inline void flow_make(struct rainbow_flow *flow, const struct rainbow_addr *client, __u16 port, __u32 service)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	__u32 rest = service << 16 | port;
+#else
+	__u32 rest = (__u32)port << 16 | (service & 0xffff);
+#endif
+
+	flow->client = *client;
+	__builtin_memcpy(&flow->port, &rest, sizeof(rest));
+}
+
 /* The key of the client session that a flow belongs to. */
 static __always_inline void client_key(struct rainbow_flow *key, const struct rainbow_flow *flow, const struct rainbow_service *service)
 {
@@ -325,7 +338,8 @@ enum opened {
  */
 static __noinline int pin_insert(const struct rainbow_flow *key, const struct rainbow_pin *fresh)
 {
-	long error = bpf_map_update_elem(&rainbow_pin, key, fresh, BPF_NOEXIST);
+	/* An int: before Linux 6.4 the upper half of the result is not the sign. */
+	int error = (int)bpf_map_update_elem(&rainbow_pin, key, fresh, BPF_NOEXIST);
 	struct pin_head head, next;
 	struct rainbow_pin *pin;
 

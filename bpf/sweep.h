@@ -38,6 +38,10 @@ static __always_inline void sweep_census(const struct rainbow_pin *pin)
 
 	if (!census)
 		return;
+	if (pin->kind == RAINBOW_PIN_FLOW) {
+		census->flows++;
+		return;
+	}
 	census->live++;
 	if (!census->oldest || pin->opened < census->oldest)
 		census->oldest = pin->opened ? pin->opened : 1;
@@ -84,8 +88,7 @@ static __always_inline void sweep_live(struct sweep_state *s, const struct rainb
 			return;
 		}
 	}
-	if (pin->kind == RAINBOW_PIN_SESSION)
-		sweep_census(pin);
+	sweep_census(pin);
 }
 
 static __always_inline void sweep_killed(struct sweep_state *s, const struct rainbow_flow *key, struct rainbow_pin *pin)

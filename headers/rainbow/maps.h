@@ -304,7 +304,7 @@ struct rainbow_census {
 	__u64 closing;
 	__u64 pending; /* nursery entries not older than nursery_seconds */
 	__u32 oldest;  /* smallest `opened` of a live session, CLOCK_MONOTONIC seconds; 0 none */
-	__u32 reserved;
+	__u32 flows;   /* live flows of client sessions: not counted as sessions, but connections that somebody holds */
 };
 RAINBOW_SIZE_IS(struct rainbow_census, 32);
 

@@ -449,6 +449,13 @@ static void test_refusals(void **state)
 	close_opened();
 }
 
+static bool has_tcx(void)
+{
+	LIBBPF_OPTS(bpf_prog_query_opts, query);
+
+	return !bpf_prog_query_opts((int)if_nametoindex("lo"), (enum bpf_attach_type)46, &query);
+}
+
 /* --- kernels without tcx ---------------------------------------------------------------------------------------------------- */
 
 static void test_clsact(void **state)
@@ -476,12 +483,13 @@ static void test_clsact(void **state)
 		attach_or_fail(dp, "v0:tc");
 	}
 	ground_run("[ $(tc filter show dev v0 ingress | grep -c rainbow_ingress) = 1 ]");
-	/* The kernel learned tcx: the hook moves over. */
-	attach_assume_no_tcx(false);
-	attach_or_fail(dp, "v0:tc");
-	expect(dp, "v0", "tcx", "tcx");
-	ground_run("! tc filter show dev v0 ingress | grep -q rainbow");
-	attach_assume_no_tcx(true);
+	if (has_tcx()) { /* the kernel learned it: the hook moves over */
+		attach_assume_no_tcx(false);
+		attach_or_fail(dp, "v0:tc");
+		expect(dp, "v0", "tcx", "tcx");
+		ground_run("! tc filter show dev v0 ingress | grep -q rainbow");
+		attach_assume_no_tcx(true);
+	}
 	pause_ms(20);
 	assert_int_equal(stream_received(&stream), 0);
 	assert_true(stream.sent > 100);
@@ -517,6 +525,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_wishes),
+	    HOOK_TEST(test_clsact),
+	    HOOK_TEST(test_clsact_of_another),
+	};
+	const struct CMUnitTest with_tcx[] = {
 	    HOOK_TEST(test_kinds),
 	    HOOK_TEST(test_no_packet_unseen),
 	    HOOK_TEST(test_killed_and_taken_over),
@@ -525,10 +537,13 @@ int main(void)
 	    HOOK_TEST(test_interface_made_again),
 	    HOOK_TEST(test_other_namespace),
 	    HOOK_TEST(test_refusals),
-	    HOOK_TEST(test_clsact),
-	    HOOK_TEST(test_clsact_of_another),
 	};
+	int failed;
 
 	ground_make("test_hooks");
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	if (has_tcx())
+		return failed + cmocka_run_group_tests(with_tcx, NULL, NULL);
+	printf("skipped: %zu tests that need tcx (Linux 6.6)\n", sizeof(with_tcx) / sizeof(with_tcx[0]));
+	return failed;
 }

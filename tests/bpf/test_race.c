@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Two CPUs play sessions on the same few flows while a third thread sweeps and closes: at the end every session was counted
- * once. In each round the same handshake is also completed by both at once.
+ * once. And pairs of packets that must be one event, sent by both at the same instant.
  */
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -99,51 +100,113 @@ static void test_race_of_clients(void **state)
 	check_race(PATH_TC, RAINBOW_AFFINITY_CLIENT);
 }
 
-/* --- the same ACK on two CPUs ------------------------------------------------------------------------------------------- */
+/* --- two packets at the same instant ------------------------------------------------------------------------------------ */
 
-#define TWICE 3000
+#define PAIRS        4000
+#define PAIR_SECONDS 3 /* fewer pairs where the CPUs have other work */
 
-static pthread_barrier_t start;
+/* Two threads meet here, within some ten nanoseconds where both have a CPU. */
+struct meeting {
+	atomic_uint arrived;
+};
 
-static void *acknowledge(void *arg)
+static void meet(struct meeting *meeting)
 {
-	struct player *player = arg;
-	int i;
+	unsigned int round = atomic_fetch_add(&meeting->arrived, 1) / 2, spins = 0;
 
-	for (i = 0; i < TWICE; i++) {
-		scene_port(&player->scene, (uint16_t)(10000 + i));
-		pthread_barrier_wait(&start);
-		scene_play(&player->scene, "ack");
-		pthread_barrier_wait(&start);
+	while (atomic_load(&meeting->arrived) < 2 * (round + 1))
+		if (++spins % 1000 == 0)
+			sched_yield();
+}
+
+struct pair {
+	struct meeting before, after;
+	struct packet packet; /* of the other thread */
+	bool from_client;
+	bool is_last;
+	struct scene scene;
+};
+
+static void *other_one(void *arg)
+{
+	struct pair *pair = arg;
+	struct frame frame, out;
+
+	while (true) {
+		meet(&pair->before);
+		if (pair->is_last)
+			return NULL;
+		packet_build(&frame, &pair->packet);
+		meet(&pair->before);
+		world_run(&world, scene_hook(&pair->scene, pair->from_client), scene_device(&pair->scene, pair->from_client),
+			  &frame, &out);
+		meet(&pair->after);
 	}
-	return NULL;
+}
+
+/* For one flow after the other: `prior`, then both words at once. Returns how many flows. */
+static uint32_t check_pairs(enum path path, const char *prior, const char *one, const char *other)
+{
+	struct pair pair = {};
+	struct packet packet;
+	struct frame frame, out;
+	struct timespec now, begin;
+	pthread_t thread;
+	bool from_client;
+	uint32_t i;
+
+	scene_set(&pair.scene, &world, path, true, IPPROTO_TCP);
+	assert_int_equal(pthread_create(&thread, NULL, other_one, &pair), 0);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (i = 0, now = begin; i < PAIRS && now.tv_sec <= begin.tv_sec + PAIR_SECONDS; i++) {
+		scene_port(&pair.scene, (uint16_t)(10000 + i));
+		scene_play(&pair.scene, prior);
+		scene_packet(&pair.scene, other, &pair.packet, &pair.from_client);
+		scene_packet(&pair.scene, one, &packet, &from_client);
+		packet_build(&frame, &packet);
+		meet(&pair.before);
+		meet(&pair.before);
+		world_run(&world, scene_hook(&pair.scene, from_client), scene_device(&pair.scene, from_client), &frame, &out);
+		meet(&pair.after);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	}
+	pair.is_last = true;
+	meet(&pair.before);
+	pthread_join(thread, NULL);
+	return i;
 }
 
 static void test_promoted_once(void **state)
 {
-	struct player players[PLAYERS] = {};
-	struct scene scene;
-	int i;
+	uint32_t flows = check_pairs(PATH_TC, "syn synack", "ack", "ack+data");
 
 	(void)state;
-	scene_set(&scene, &world, PATH_TC, true, IPPROTO_TCP);
-	pthread_barrier_init(&start, NULL, PLAYERS + 1);
-	for (i = 0; i < PLAYERS; i++) {
-		players[i].scene = scene;
-		assert_int_equal(pthread_create(&players[i].thread, NULL, acknowledge, &players[i]), 0);
-	}
-	for (i = 0; i < TWICE; i++) {
-		scene_port(&scene, (uint16_t)(10000 + i));
-		scene_play(&scene, "syn synack");
-		pthread_barrier_wait(&start);
-		pthread_barrier_wait(&start);
-	}
-	for (i = 0; i < PLAYERS; i++)
-		pthread_join(players[i].thread, NULL);
-	pthread_barrier_destroy(&start);
-	assert_int_equal(world.version[1].opened, TWICE);
-	assert_int_equal(world.version[1].live, TWICE);
-	assert_int_equal(world_packets(&world, 1).requests, 2 * TWICE);
+	assert_int_equal(world.version[1].opened, flows);
+	assert_int_equal(world.version[1].live, flows);
+	assert_int_equal(world_packets(&world, 1).requests, 2 * flows);
+	counts_check(&world);
+}
+
+static void test_ended_once(void **state)
+{
+	const struct rainbow_version *version = &world.version[1];
+	uint32_t flows = check_pairs(PATH_TC, "syn synack ack", "rst", "srst");
+
+	(void)state;
+	assert_int_equal(version->opened, flows);
+	assert_int_equal(version->live, 0);
+	assert_int_equal(version->ended_reset_client + version->ended_reset_server, flows);
+	counts_check(&world);
+}
+
+static void test_finished_once(void **state)
+{
+	const struct rainbow_version *version = &world.version[1];
+	uint32_t flows = check_pairs(PATH_TC, "syn synack ack", "fin", "sfin");
+
+	(void)state;
+	assert_int_equal(version->ended_fin, flows);
+	assert_int_equal(version->live, 0);
 	counts_check(&world);
 }
 
@@ -151,9 +214,8 @@ int main(void)
 {
 	const struct world_config config = {.pins = 4096, .nursery = 8192};
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_race_of_flows),
-	    cmocka_unit_test(test_race_of_clients),
-	    cmocka_unit_test(test_promoted_once),
+	    cmocka_unit_test(test_race_of_flows), cmocka_unit_test(test_race_of_clients), cmocka_unit_test(test_promoted_once),
+	    cmocka_unit_test(test_ended_once),    cmocka_unit_test(test_finished_once),
 	};
 	int failed;
 

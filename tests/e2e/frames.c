@@ -2,7 +2,8 @@
 /*
  * Sends frames of every kind that is not rainbow's from one interface and receives them at another, across a bridge, which changes
  * nothing. P7: each arrives, byte for byte, as it was sent; what the bytes mean may be wrong (checksums, lengths), as that is
- * nobody's business on the way.
+ * nobody's business on the way. Every other round is addressed to everybody: in TC rainbow leaves alone at once what is for another
+ * host.
  *
  *   frames --from NAMESPACE INTERFACE --to NAMESPACE INTERFACE --seed N --rounds N
  *
@@ -400,6 +401,7 @@ static bool arrives(int fd, const struct frame *sent)
 int main(int argc, char **argv)
 {
 	const size_t count = sizeof(kinds) / sizeof(kinds[0]);
+	static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	uint8_t from_mac[6], to_mac[6];
 	size_t rounds, lost = 0;
 	int from, to;
@@ -415,7 +417,7 @@ int main(int argc, char **argv)
 		const struct kind *kind = &kinds[i % count];
 		struct frame f = {};
 
-		put(&f, to_mac, 6);
+		put(&f, i / count % 2 ? to_mac : everybody, 6);
 		put(&f, from_mac, 6);
 		kind->make(&f);
 		if (send(from, f.byte, f.length, 0) != (ssize_t)f.length)

@@ -54,12 +54,43 @@ expect_hooks() { # KIND
 	expect_eq 'interfaces' "$(json '[.daemon.hooks[].interface] | sort | join(" ")' status)" "${LAB_HOOKS[*]}"
 }
 
-run() { # TOPOLOGY HOOK KIND-IN-USE [LAB-UP-OPTIONS...]
-	local topology=$1 hook=$2 kind=$3 protocol family
+# Puts the link between clients and router into a VLAN (with a second tag: into one within another). rainbow stays on the link.
+tag_clients() { # 1|2
+	local where link
+
+	for where in clients router; do
+		link=eth0
+		[[ $where == clients ]] || link=client0
+		lab_ip "$where" address flush dev "$link"
+		if (($1 == 2)); then
+			lab_ip "$where" link add link "$link" name outer type vlan protocol 802.1ad id 7
+			lab_ip "$where" link set outer up
+			link=outer
+		fi
+		lab_ip "$where" link add link "$link" name tagged type vlan id 5
+		lab_ip "$where" link set tagged up
+	done
+	_lab_address clients tagged 10.1.0.2/24 fd00:1::2/64
+	_lab_address router tagged 10.1.0.1/24 fd00:1::1/64
+	lab_ip clients route add default via 10.1.0.1
+	lab_ip clients -6 route add default via fd00:1::1
+}
+
+has_tags() {
+	lab_ip router link add link client0 name tagged type vlan id 5 2>/dev/null && lab_ip router link delete tagged
+}
+
+run() { # TOPOLOGY HOOK KIND-IN-USE [tags N] [LAB-UP-OPTIONS...]
+	local topology=$1 hook=$2 kind=$3 protocol family tags=''
 
 	shift 3
 	part "$topology, $hook $*"
+	[[ ${1:-} != tags ]] || { tags=$2 && shift 2; }
 	lab_up "$topology" "$@"
+	if [[ -n $tags ]]; then
+		has_tags || { skip_part "$tags VLAN tags under $hook: this kernel has no VLAN links" && lab_down && return; }
+		tag_clients "$tags"
+	fi
 	serve_agents 2
 	lab_rainbowd_start "$hook"
 	expect_hooks "$kind"
@@ -83,6 +114,9 @@ run routed tc tc
 run routed auto tc --service-address local
 run routed xdp-generic xdp-generic --offloads off
 run routed xdp xdp --offloads off --service-address local
+run routed tc tc tags 1
+run routed tc tc tags 2
+run routed xdp-generic xdp-generic tags 1 --offloads off
 run bridged tc tc
 run two-sided tc tc
 run two-sided tc tc --offloads off --service-address local

@@ -210,9 +210,33 @@ evictions() {
 	lab_down
 }
 
+# A session without a packet for its idle timeout has ended, and its ends are told.
+idle_timeouts() {
+	part 'idle timeouts'
+	up 1
+	ctl service add chat "$(at_service 4)" --idle-timeout 2s
+	ctl version add chat v1 --backend "$(lab_backend 1):8080"
+	ctl service add datagrams "$(at_service 4)/udp" --idle-timeout 2s
+	ctl version add datagrams u1 --backend "$(lab_backend 1):8080"
+	sessions idle 10
+	lab_client busy --to "$(at_service 4)" --sessions 10 --interval 300
+	lab_client udp --udp --to "$(at_service 4)" --sessions 10 --interval 0
+	lab_until_stat udp 10 '.live == 10'
+	expect_turns udp
+	lab_tell idle expect-forced v1 >/dev/null
+	wait_until 15 'the idle sessions to end' is_eq 10 version_count v1 ended_idle
+	wait_until 15 'those over UDP, too' is_eq 10 version_count u1 ended_idle
+	lab_until_stat idle 15 '.versions.v1.forced == 10'
+	expect_eq 'live sessions, busy ones' "$(version_count v1 live)" 10
+	expect_no_drift
+	expect_whole busy
+	lab_down
+}
+
 backends
 versions_and_services
 drains
 undone_at_the_deadline
 rollbacks
 evictions
+idle_timeouts

@@ -111,6 +111,31 @@ web() { # TOPOLOGY HOOK OFFLOADS
 	lab_down
 }
 
+# A link that is narrower than the ends believe: the router has to tell them (ICMP), in words that they understand.
+narrow() { # TOPOLOGY HOOK OFFLOADS NAMESPACE:INTERFACE... (of both ends of each narrow link)
+	local end
+
+	part "nginx and curl over narrow links: $1, $2"
+	lab_up "$1" --backends 1 --offloads "$3"
+	bodies_make
+	nginx_start 1
+	for end in "${@:4}"; do
+		lab_ip "${end%:*}" link set "${end#*:}" mtu 1320
+	done
+	# The ends' stacks know of a narrow link of their own; they are to offer each other more.
+	lab_ip clients route change default via 10.1.0.1 advmss 1460
+	lab_ip clients -6 route change default via fd00:1::1 advmss 1440
+	lab_ip backend1 route change default via "$(lab_ip backend1 route show default | awk '{print $3}')" advmss 1460
+	lab_ip backend1 -6 route change default via "$(lab_ip backend1 -6 route show default | awk '{print $3}')" advmss 1440
+	lab_rainbowd_start "$2"
+	for end in 4 6; do
+		ctl service add "web$end" "$(at_service "$end")"
+		ctl version add "web$end" "web$end-v1" --backend "$(lab_backend 1 "$end"):8080"
+		bodies_move "$end"
+	done
+	lab_down
+}
+
 # --- iperf3: its connections of one client must meet one server ---------------------------------------------------------------
 
 stream() { # WHAT IPERF3-OPTIONS...
@@ -198,6 +223,10 @@ websockets() { # TOPOLOGY HOOK OFFLOADS
 
 web routed tc on
 web two-sided xdp off
+narrow routed tc on clients:eth0 router:client0
+narrow routed tc off router:backend1 backend1:eth0
+narrow routed xdp off router:backend1 backend1:eth0
+narrow two-sided xdp off clients:eth0 router:client0
 streams routed tc on
 streams one-armed xdp off
 websockets routed tc on

@@ -38,3 +38,7 @@ unit/test_daemon_parts_src  := tests/unit/test_daemon_parts.c $(addprefix $(rbd)
 unit/test_daemon_parts_libs := -lcmocka
 unit/test_store_src         := tests/unit/test_store.c $(addprefix $(rbd),store.c store_rows.c model.c words.c) $(common_pure)
 unit/test_store_libs        := -lcmocka -lsqlite3
+
+programs += unit/test_give
+unit/test_give_src          := tests/unit/test_give.c $(addprefix $(rbd),give.c ids.c model.c words.c) $(common_pure)
+unit/test_give_libs         := -lcmocka

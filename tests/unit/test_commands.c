@@ -431,7 +431,7 @@ static void test_rollback_sessions(void **state)
 	assert_weights(web, 0, 1000, 0);
 }
 
-static void test_evictions_add_up(void **state)
+static void test_the_last_eviction_counts(void **state)
 {
 	struct service *web = web_of(state);
 	struct version *v1 = version_of(web, "v1");
@@ -439,7 +439,7 @@ static void test_evictions_add_up(void **state)
 	assert_int_equal(command_evict(web, "v1", (struct duration){60000}, 5, now, &err), 0);
 	assert_int_equal(v1->eviction.cutoff.unix_ms, NOW - 61000);
 	assert_int_equal(command_evict(web, "v1", (struct duration){90000}, 9, now, &err), 0);
-	assert_int_equal(v1->eviction.cutoff.unix_ms, NOW - 61000);
+	assert_int_equal(v1->eviction.cutoff.unix_ms, NOW - 91000);
 	assert_int_equal(v1->eviction.rate, 9);
 	assert_int_equal(command_evict(web, "v1", (struct duration){0}, 0, now, &err), 0);
 	assert_int_equal(v1->eviction.cutoff.unix_ms, NOW);
@@ -533,7 +533,7 @@ int main(void)
 	    TEST(test_drain_again),
 	    TEST(test_rollback_default),
 	    TEST(test_rollback_sessions),
-	    TEST(test_evictions_add_up),
+	    TEST(test_the_last_eviction_counts),
 	    TEST(test_steers),
 	    TEST(test_model_is_sorted),
 	    TEST(test_clone_is_deep),

@@ -52,6 +52,7 @@ static void test_steps(void **state)
 		    .state = row->state,
 		    .drain = {.started = after(0), .on_deadline = row->on_deadline},
 		    .now = after(row->now),
+		    .in_force_ms = row->now * 1000,
 		    .live = row->live,
 		    .pending_known = row->pending_known,
 		    .pending = row->pending,
@@ -62,6 +63,53 @@ static void test_steps(void **state)
 			facts.drain.deadline = after(row->deadline);
 		row_assert(drain_next(&facts) == row->want, row->name, "step %d", drain_next(&facts));
 	}
+}
+
+/* Whatever ends the order (undrain, rollback, a later deadline, hold), no session more is closed. */
+static void test_closing(void **state)
+{
+	static const struct {
+		const char *name;
+		enum rainbow_version_state state;
+		int64_t deadline;
+		enum on_deadline on_deadline;
+		bool want;
+	} rows[] = {
+	    {"1 overdue", DRAINING, 10, ON_DEADLINE_RESET, true},
+	    {"2 undrained", ACTIVE, 10, ON_DEADLINE_RESET, false},
+	    {"3 drained", DRAINED, 10, ON_DEADLINE_RESET, false},
+	    {"4 its deadline was moved", DRAINING, 21, ON_DEADLINE_RESET, false},
+	    {"5 its deadline was taken away", DRAINING, 0, ON_DEADLINE_RESET, false},
+	    {"6 to hold", DRAINING, 10, ON_DEADLINE_HOLD, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct drain drain = {.started = after(0), .on_deadline = rows[i].on_deadline};
+
+		if (rows[i].deadline)
+			drain.deadline = after(rows[i].deadline);
+		row_assert(drain_is_closing(rows[i].state, &drain, after(20)) == rows[i].want, rows[i].name, "wrong");
+	}
+}
+
+/* However the clock was set meanwhile: an empty version does not wait for it to catch up. */
+static void test_the_clock_was_set_back(void **state)
+{
+	struct drain_facts facts = {
+	    .state = DRAINING,
+	    .drain = {.started = after(0), .deadline = after(10)},
+	    .now = after(-3600),
+	    .in_force_ms = 61000,
+	    .nursery_seconds = 60,
+	};
+
+	(void)state;
+	assert_int_equal(drain_next(&facts), DRAIN_FINISH);
+	facts.in_force_ms = 2000;
+	assert_int_equal(drain_next(&facts), DRAIN_STAY);
+	facts.pending_known = true;
+	assert_int_equal(drain_next(&facts), DRAIN_FINISH);
 }
 
 static void test_close_after(void **state)
@@ -163,6 +211,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_steps),
+	    cmocka_unit_test(test_the_clock_was_set_back),
+	    cmocka_unit_test(test_closing),
 	    cmocka_unit_test(test_close_after),
 	    cmocka_unit_test(test_eta),
 	    cmocka_unit_test(test_pace_rate),

@@ -2,8 +2,10 @@
 /* user/rainbowd/store.c: what is saved is what is loaded; one holder at a time; strange databases are refused. */
 #include <ftw.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "tests/unit/table_test.h"
 #include "common/text.h"
@@ -121,6 +123,12 @@ static void reload(struct store **store, struct model *model)
 	assert_int_equal(store_load(*store, model, &err), 0);
 }
 
+static void save(struct store *store, const struct service *before, const struct service *after)
+{
+	assert_int_equal(store_stage(store, before, after, &err), 0);
+	assert_int_equal(store_commit(store, &err), 0);
+}
+
 static void test_saved_is_loaded(void **state)
 {
 	struct service *before = make_service(), *after = service_clone(before);
@@ -128,21 +136,88 @@ static void test_saved_is_loaded(void **state)
 	struct model model = {0};
 
 	(void)state;
-	assert_int_equal(store_save(store, NULL, before, &err), 0);
+	save(store, NULL, before);
 	reload(&store, &model);
 	assert_same(model.services[0], before);
 	after->versions[0].state = RAINBOW_VERSION_ACTIVE;
 	after->versions[0].backends[0].leaving = false;
 	after->steers[0].range.bits = 49;
-	assert_int_equal(store_save(store, before, after, &err), 0);
+	save(store, before, after);
 	reload(&store, &model);
 	assert_same(model.services[0], after);
-	assert_int_equal(store_save(store, after, NULL, &err), 0);
+	save(store, after, NULL);
 	reload(&store, &model);
 	assert_int_equal(model.count, 0);
 	store_close(store);
 	service_free(before);
 	service_free(after);
+}
+
+static void test_abandoned_is_forgotten(void **state)
+{
+	struct service *service = make_service();
+	struct store *store = open_store();
+	struct model model = {0};
+
+	(void)state;
+	assert_int_equal(store_stage(store, NULL, service, &err), 0);
+	store_abandon(store);
+	assert_int_equal(store_load(store, &model, &err), 0);
+	assert_int_equal(model.count, 0);
+	save(store, NULL, service);
+	assert_int_equal(store_stage(store, service, NULL, &err), 0); /* never committed: as after a crash */
+	reload(&store, &model);
+	assert_same(model.services[0], service);
+	model_fini(&model);
+	store_close(store);
+	service_free(service);
+}
+
+static sqlite3 *open_database(void)
+{
+	char path[96];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/rainbow.db", directory);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	return db;
+}
+
+/* The refusal comes with the stage, when no map has been written yet. */
+static void test_locked_is_refused_at_once(void **state)
+{
+	struct service *service = make_service();
+	struct store *store = open_store();
+	sqlite3 *db = open_database();
+
+	(void)state;
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(store_stage(store, NULL, service, &err), -ERROR_INTERNAL);
+	assert_non_null(strstr(err.message, "locked"));
+	assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	save(store, NULL, service);
+	store_close(store);
+	service_free(service);
+}
+
+/* A limit on the size of files stands for a full disk. */
+static void test_full_is_refused_at_once(void **state)
+{
+	struct service *service = make_service();
+	struct rlimit was, full = {.rlim_cur = 4096};
+	struct store *store = open_store();
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	full.rlim_max = was.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	assert_int_equal(store_stage(store, NULL, service, &err), -ERROR_INTERNAL);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	save(store, NULL, service);
+	store_close(store);
+	service_free(service);
 }
 
 static void test_secret_stays(void **state)
@@ -196,12 +271,12 @@ static void test_strange_databases(void **state)
 
 	(void)state;
 	store_close(store);
-	snprintf(path, sizeof(path), "%s/rainbow.db", directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	db = open_database();
 	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	assert_int_equal(store_open(&store, directory, &err), -ERROR_PRECONDITION);
 	assert_non_null(strstr(err.message, "schema 99"));
+	snprintf(path, sizeof(path), "%s/rainbow.db", directory);
 	assert_int_equal(truncate(path, 100), 0);
 	assert_true(store_open(&store, directory, &err) < 0);
 	assert_int_equal(store_open(&store, "/proc/nowhere", &err), -ERROR_BAD_INPUT);
@@ -211,6 +286,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_saved_is_loaded, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_abandoned_is_forgotten, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_locked_is_refused_at_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_full_is_refused_at_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_secret_stays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_wishes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_at_a_time, setup, teardown),

@@ -258,6 +258,18 @@ int apply_service(struct datapath *dp, const struct service *before, const struc
 	return rc;
 }
 
+int apply_deadlines(struct datapath *dp, const struct model *model, struct error *err)
+{
+	size_t i, j;
+	int rc = 0;
+
+	for (i = 0; i < model->count; i++)
+		for (j = 0; !rc && j < model->services[i]->version_count; j++)
+			if (model->services[i]->versions[j].state != RAINBOW_VERSION_ACTIVE)
+				rc = set_deadline(dp, &model->services[i]->versions[j], err);
+	return rc;
+}
+
 /* --- at start ------------------------------------------------------------------------------------------------------------ */
 
 static void hold_service(struct ids *ids, const struct service *service)

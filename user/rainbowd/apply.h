@@ -29,6 +29,9 @@ int apply_undo(struct datapath *dp, const struct service *before, const struct s
  */
 int apply_reconcile(struct datapath *dp, const struct model *model, struct ids *ids, int64_t now_ms, struct error *err);
 
+/* Tells the kernel the deadlines of all drains anew, as the clock is now. */
+int apply_deadlines(struct datapath *dp, const struct model *model, struct error *err);
+
 /* Clears the entries of retired ids that are ripe, and frees the ids. Returns how many. */
 unsigned int apply_release(struct datapath *dp, struct ids *ids, const struct ids_seen *seen, int64_t walk_ms,
 			   int64_t nursery_ms);

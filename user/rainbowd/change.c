@@ -3,8 +3,10 @@
 #include <string.h>
 #include "apply.h"
 #include "change.h"
+#include "closer.h"
 #include "commands.h"
 #include "common/log.h"
+#include "give.h"
 #include "store.h"
 #include "wheel.h"
 
@@ -52,32 +54,6 @@ void change_remove(struct change *change)
 	change->after = NULL;
 }
 
-static int give_id(struct ids *ids, enum id_kind kind, uint32_t *id, struct error *err)
-{
-	if (*id)
-		return 0;
-	*id = ids_take(ids, kind);
-	if (*id)
-		return 0;
-	return error_set(err, ERROR_PRECONDITION, NULL,
-			 "all ids are in use, or wait for the last packets of something removed; try again in two minutes");
-}
-
-static int give_ids(struct ids *ids, struct service *service, struct error *err)
-{
-	int rc = give_id(ids, ID_SERVICE, &service->id, err);
-	size_t i, j;
-
-	for (i = 0; !rc && i < service->version_count; i++) {
-		struct version *version = &service->versions[i];
-
-		rc = give_id(ids, ID_VERSION, &version->id, err);
-		for (j = 0; !rc && j < version->backend_count; j++)
-			rc = give_id(ids, ID_BACKEND, &version->backends[j].id, err);
-	}
-	return rc;
-}
-
 static void turn_wheel(struct service *service)
 {
 	struct wheel_share shares[RAINBOW_MAX_VERSIONS_PER_SERVICE];
@@ -120,21 +96,32 @@ static void each_gone(struct ids *ids, const struct service *a, const struct ser
 	}
 }
 
-static void free_id(struct ids *ids, enum id_kind kind, uint32_t id, int64_t now_ms)
+/* One that was taken up is retired still. */
+static void give_back(struct ids *ids, enum id_kind kind, uint32_t id, int64_t now_ms)
 {
 	(void)now_ms;
-	ids_free(ids, kind, id);
+	if (!ids_is_retired(ids, kind, id))
+		ids_free(ids, kind, id);
 }
 
+static void hold(struct ids *ids, enum id_kind kind, uint32_t id, int64_t now_ms)
+{
+	(void)now_ms;
+	ids_hold(ids, kind, id);
+}
+
+/* The rows are written before the maps: a database that is locked or full refuses while nothing has happened yet. */
 static int put_in_force(struct change *change, struct error *err)
 {
 	struct daemon *daemon = change->daemon;
 	struct error undo;
 	int rc = apply_service(daemon->datapath, change->before, change->after, err);
 
-	if (rc)
+	if (rc) {
+		store_abandon(daemon->store);
 		return rc;
-	rc = store_save(daemon->store, change->before, change->after, err);
+	}
+	rc = store_commit(daemon->store, err);
 	if (rc && apply_undo(daemon->datapath, change->before, change->after, &undo))
 		log_error("change", "could not put the maps back: %s; SIGHUP tries again", undo.message);
 	return rc;
@@ -147,27 +134,64 @@ static bool service_weights_differ(const struct change *change)
 	return change->before ? weights_differ(change->before, change->after) : change->after->version_count > 0;
 }
 
-int change_commit(struct change *change, bool dry_run, struct error *err)
+/* All that can refuse before a map is touched. */
+static int prepare(struct change *change, bool dry_run, struct error *err)
 {
-	struct ids *ids = &change->daemon->ids;
-	int rc = change->after ? give_ids(ids, change->after, err) : 0;
+	struct daemon *daemon = change->daemon;
+	int rc = 0;
 
+	if (change->after)
+		rc = give_ids(daemon->datapath, &daemon->ids, change->after, monotonic_ms(), err);
 	if (!rc && service_weights_differ(change))
 		turn_wheel(change->after);
-	if (rc || dry_run) {
-		each_gone(ids, change->after, change->before, free_id, 0);
+	if (rc || dry_run)
 		return rc;
+	return store_stage(daemon->store, change->before, change->after, err);
+}
+
+/* From now on no handshake begins in them. */
+static void note_drains(const struct service *before, struct service *after, int64_t now_ms)
+{
+	size_t i;
+
+	for (i = 0; after && i < after->version_count; i++) {
+		struct version *version = &after->versions[i];
+		const struct version *was = before ? service_find_version_id(before, version->id) : NULL;
+
+		if (version->state == RAINBOW_VERSION_DRAINING && (!was || was->state == RAINBOW_VERSION_ACTIVE))
+			version->drain.in_force_ms = now_ms;
 	}
-	rc = put_in_force(change, err);
-	if (rc) {
-		each_gone(ids, change->after, change->before, ids_retire, monotonic_ms());
-		return rc;
-	}
-	each_gone(ids, change->before, change->after, ids_retire, monotonic_ms());
+}
+
+static void settle(struct change *change)
+{
+	struct ids *ids = &change->daemon->ids;
+	int64_t now_ms = monotonic_ms();
+
+	note_drains(change->before, change->after, now_ms);
+	each_gone(ids, change->before, change->after, ids_retire, now_ms);
+	each_gone(ids, change->after, change->before, hold, now_ms);
 	model_replace(&change->daemon->model, change->before, change->after);
 	change->before = NULL;
 	change->owned = false;
-	return 0;
+	closer_review(change->daemon->closer);
+}
+
+int change_commit(struct change *change, bool dry_run, struct error *err)
+{
+	struct ids *ids = &change->daemon->ids;
+	int rc = prepare(change, dry_run, err);
+
+	if (rc || dry_run) {
+		each_gone(ids, change->after, change->before, give_back, 0);
+		return rc;
+	}
+	rc = put_in_force(change, err);
+	if (rc)
+		each_gone(ids, change->after, change->before, ids_retire, monotonic_ms());
+	else
+		settle(change);
+	return rc;
 }
 
 void change_end(struct change *change)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One command from copy to acknowledgement: begin gives a copy of the service to edit, commit applies it to the maps (a barrier),
- * writes it to the database and puts it in the model's place. Where the database refuses, the maps are put back.
+ * One command from copy to acknowledgement: begin gives a copy of the service to edit; commit writes it to the database, applies it to the
+ * maps (a barrier), ends the transaction and puts it in the model's place. A database that refuses does so before a map is touched;
+ * where it fails at the very end, the maps are put back.
  */
 #ifndef RAINBOW_CHANGE_H
 #define RAINBOW_CHANGE_H

@@ -98,6 +98,36 @@ static void job_remove(struct closer *closer, struct closing *job)
 	job_free(job);
 }
 
+static void job_abandon(struct closer *closer, struct closing *job)
+{
+	struct closing **at = &closer->jobs;
+
+	while (*at != job)
+		at = &(*at)->next;
+	*at = job->next;
+	job->abandoned = true;
+	if (job->closed && !job->finished)
+		log_info("closer", "stops closing version %s: %llu sessions were closed",
+			 datapath_version(closer->daemon->datapath, job->order.version)->label,
+			 (unsigned long long)job->closed);
+	if (!job->walking)
+		job_free(job);
+}
+
+/* Does the model still give this order? A version that is kept after all must not lose one session more. */
+static bool job_is_wanted(const struct closing *job)
+{
+	const struct version *version = model_find_version(&job->daemon->model, job->order.service, job->order.version);
+
+	if (job->order.purpose == CLOSER_COUNT)
+		return true;
+	if (!version) /* removed: what is left of a client session's flows goes as well */
+		return !job->finished;
+	if (job->order.purpose == CLOSER_EVICT)
+		return version->eviction.asked.unix_ms != 0;
+	return drain_is_closing(version->state, &version->drain, instant_now());
+}
+
 static void tell_found(const struct closing *job)
 {
 	if (job->order.found)
@@ -224,10 +254,11 @@ static bool job_step(struct closing *job, int64_t until_ms)
 
 static void job_finish(struct closer *closer, struct closing *job)
 {
-	log_info("closer", "closed %llu sessions of version %s", (unsigned long long)job->closed,
-		 datapath_version(closer->daemon->datapath, job->order.version)->label);
+	if (job->roll.count)
+		log_info("closer", "closed %llu sessions of version %s", (unsigned long long)job->closed,
+			 datapath_version(closer->daemon->datapath, job->order.version)->label);
 	census_hurry(closer->daemon->census);
-	if (job->order.purpose == CLOSER_EVICT) {
+	if (job->order.purpose == CLOSER_EVICT || job->roll.count == 0) {
 		job->finished = true;
 		roll_fini(&job->roll);
 	} else {
@@ -239,6 +270,10 @@ static void job_tick(struct closer *closer, struct closing *job, int64_t until_m
 {
 	if (job->walking || job->finished)
 		return;
+	if (!job_is_wanted(job)) {
+		job_abandon(closer, job);
+		return;
+	}
 	if (job->rc) {
 		if (monotonic_ms() >= job->due_ms)
 			job_remove(closer, job);
@@ -273,18 +308,6 @@ static struct closing *job_find(const struct closer *closer, uint32_t version, e
 	return NULL;
 }
 
-static void job_abandon(struct closer *closer, struct closing *job)
-{
-	struct closing **at = &closer->jobs;
-
-	while (*at != job)
-		at = &(*at)->next;
-	*at = job->next;
-	job->abandoned = true;
-	if (!job->walking)
-		job_free(job);
-}
-
 enum closer_state closer_state_of(const struct closer *closer, uint32_t version, enum closer_purpose purpose)
 {
 	const struct closing *job = job_find(closer, version, purpose);
@@ -300,6 +323,17 @@ void closer_forget(struct closer *closer, uint32_t version, enum closer_purpose 
 
 	if (job)
 		job_abandon(closer, job);
+}
+
+void closer_review(struct closer *closer)
+{
+	struct closing *job, *next;
+
+	for (job = closer->jobs; job; job = next) {
+		next = job->next;
+		if (!job_is_wanted(job))
+			job_abandon(closer, job);
+	}
 }
 
 void closer_start(struct closer *closer, const struct closer_order *order)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Closes sessions by force: finds them with a walk over the pins, closes them oldest first at the pace of pace.h, and asks their
- * ends until both have heard. What is to be closed is written in the model before; the closer itself remembers nothing
- * across a restart: the keeper orders again what is not finished.
+ * ends until both have heard. What is to be closed is written in the model before, and is closed only as long as that says so; the
+ * closer itself remembers nothing across a restart: the keeper orders again what is not finished.
  */
 #ifndef RAINBOW_CLOSER_H
 #define RAINBOW_CLOSER_H
@@ -34,9 +34,11 @@ void closer_free(struct closer *closer);
 void closer_start(struct closer *closer, const struct closer_order *order);
 enum closer_state { CLOSER_NONE, CLOSER_BUSY, CLOSER_FINISHED };
 
-/* How far such an order is. A finished eviction is remembered until it is forgotten, a finished deadline is not. */
+/* How far such an order is. Finished: remembered until it is forgotten; a deadline only if its walk met nothing left to close. */
 enum closer_state closer_state_of(const struct closer *closer, uint32_t version, enum closer_purpose purpose);
 void closer_forget(struct closer *closer, uint32_t version, enum closer_purpose purpose);
+/* To be called when the model has changed: abandons the orders that it no longer gives. */
+void closer_review(struct closer *closer);
 /* Asks the ends of killed sessions that the sweep found. */
 void closer_ask_due(struct closer *closer, const struct rainbow_due *due, uint32_t count);
 

@@ -130,9 +130,6 @@ int command_evict(struct service *service, const char *label, struct duration ol
 
 	if (rc)
 		return rc;
-	/* An order under way is not forgotten: the new one can only add to it. */
-	if (version->eviction.asked.unix_ms && version->eviction.cutoff.unix_ms > cutoff.unix_ms)
-		cutoff = version->eviction.cutoff;
 	version->eviction = (struct eviction){.asked = now, .cutoff = cutoff, .rate = rate};
 	return 0;
 }

@@ -63,7 +63,7 @@ enum rollback_sessions { ROLLBACK_KEEP, ROLLBACK_DRAIN, ROLLBACK_RESET };
 /* to NULL: the version that had the largest share before the last change. *target: where to. */
 int command_rollback(struct service *service, const char *to, enum rollback_sessions sessions, const struct counts *counts,
 		     struct instant now, struct version **target, struct error *err);
-/* older_than 0: all sessions. */
+/* older_than 0: all sessions. Takes the place of an order under way. */
 int command_evict(struct service *service, const char *label, struct duration older_than, uint32_t rate, struct instant now,
 		  struct error *err);
 

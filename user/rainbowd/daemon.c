@@ -55,6 +55,16 @@ static int settle_wishes(struct daemon *daemon, struct error *err)
 			 "no interface is given and none is known from before; name at least one: --interface eth0");
 }
 
+/* Handshakes may be under way that began a moment before this start. */
+static void note_drains(struct model *model, int64_t now_ms)
+{
+	size_t i, j;
+
+	for (i = 0; i < model->count; i++)
+		for (j = 0; j < model->services[i]->version_count; j++)
+			model->services[i]->versions[j].drain.in_force_ms = now_ms;
+}
+
 static int open_state(struct daemon *daemon, struct error *err)
 {
 	struct datapath_config config = {
@@ -75,7 +85,9 @@ static int open_state(struct daemon *daemon, struct error *err)
 		return rc;
 	memcpy(datapath_meta(daemon->datapath)->hash_secret, daemon->secret, sizeof(daemon->secret));
 	log_info("daemon", "%s maps under %s", adopted ? "adopted the" : "made new", daemon->config.pin_dir);
-	return apply_reconcile(daemon->datapath, &daemon->model, &daemon->ids, monotonic_ms(), err);
+	rc = apply_reconcile(daemon->datapath, &daemon->model, &daemon->ids, monotonic_ms(), err);
+	note_drains(&daemon->model, monotonic_ms());
+	return rc;
 }
 
 static bool is_attached(struct daemon *daemon, const struct hook_wish *wish)

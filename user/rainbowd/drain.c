@@ -20,9 +20,14 @@ bool drain_is_overdue(const struct drain *drain, struct instant now)
 	return drain->deadline.unix_ms && now.unix_ms >= drain->deadline.unix_ms;
 }
 
+bool drain_is_closing(enum rainbow_version_state state, const struct drain *drain, struct instant now)
+{
+	return state == RAINBOW_VERSION_DRAINING && drain->on_deadline == ON_DEADLINE_RESET && drain_is_overdue(drain, now);
+}
+
 static bool handshakes_are_over(const struct drain_facts *facts)
 {
-	if (facts->now.unix_ms - facts->drain.started.unix_ms > (int64_t)facts->nursery_seconds * 1000)
+	if (facts->in_force_ms > (int64_t)facts->nursery_seconds * 1000)
 		return true;
 	return facts->pending_known && facts->pending == 0;
 }
@@ -35,9 +40,7 @@ enum drain_step drain_next(const struct drain_facts *facts)
 		return DRAIN_STAY;
 	if (facts->live == 0)
 		return handshakes_are_over(facts) ? DRAIN_FINISH : DRAIN_STAY;
-	if (drain_is_overdue(&facts->drain, facts->now) && facts->drain.on_deadline == ON_DEADLINE_RESET)
-		return DRAIN_CLOSE;
-	return DRAIN_STAY;
+	return drain_is_closing(facts->state, &facts->drain, facts->now) ? DRAIN_CLOSE : DRAIN_STAY;
 }
 
 struct instant drain_close_after(const struct drain *drain)

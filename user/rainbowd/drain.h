@@ -14,8 +14,9 @@ struct drain_facts {
 	struct drain drain;
 	struct instant now;
 	uint64_t live;
-	bool pending_known; /* a sweep that began after the drain has counted them */
-	uint64_t pending;   /* handshakes under way in the nursery */
+	int64_t in_force_ms; /* for so long the drain has been in force; by no clock that can be set */
+	bool pending_known;  /* a sweep that began after the drain was in force has counted them */
+	uint64_t pending;    /* handshakes under way in the nursery */
 	uint32_t nursery_seconds;
 };
 
@@ -29,6 +30,8 @@ enum drain_step {
 enum drain_step drain_next(const struct drain_facts *facts);
 
 bool drain_is_overdue(const struct drain *drain, struct instant now);
+/* Is it past a deadline that closes what is left? Not so for a version that is active, again or still. */
+bool drain_is_closing(enum rainbow_version_state state, const struct drain *drain, struct instant now);
 
 /* When the kernel closes what is left by itself; 0 for never. */
 struct instant drain_close_after(const struct drain *drain);

@@ -63,6 +63,9 @@ void entry_write_backend(struct datapath *dp, const struct service *service, con
 {
 	struct rainbow_backend *entry = datapath_backend(dp, backend->id);
 
+	/* It served another one that drained: that deadline is not of this one's sessions. */
+	if (entry->version != version->id)
+		STORE(entry->close_after, 0ull);
 	entry->address = backend->at.addr;
 	STORE(entry->port, backend->at.port);
 	STORE(entry->protocol, service->protocol);

@@ -198,6 +198,16 @@ static int read_client(const struct request *request, struct endpoint *client, s
 	return endpoint_parse(text, client, "client", err);
 }
 
+static int check_family(const struct service *service, const struct endpoint *client, struct error *err)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	if (addr_is_v4(&client->addr) == addr_is_v4(&service->at.addr))
+		return 0;
+	return error_set(err, ERROR_BAD_INPUT, "client", "%s is not of the address family of service %s: it can not dial it",
+			 endpoint_format(&client->addr, client->port, text), service->name);
+}
+
 static struct rainbow_flow flow_of(const struct service *service, const struct endpoint *client)
 {
 	return (struct rainbow_flow){.client = client->addr, .port = client->port, .service = (uint16_t)service->id};
@@ -322,6 +332,7 @@ int handle_explain(struct request *request, json_t **reply, struct error *err)
 	int rc = model_get_service(&daemon->model, request->variable[0], &service, err);
 
 	rc = rc ? rc : read_client(request, &client, err);
+	rc = rc ? rc : check_family(service, &client, err);
 	if (rc)
 		return rc;
 	flow = flow_of(service, &client);

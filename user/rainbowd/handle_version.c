@@ -167,15 +167,23 @@ int handle_version_add(struct request *request, json_t **reply, struct error *er
 int handle_version_remove(struct request *request, json_t **reply, struct error *err)
 {
 	struct change change;
+	char tail[64] = "";
+	size_t steers_before, steers;
 	int rc = change_begin(&change, request->daemon, request->variable[0], err);
 
 	if (rc)
 		return rc;
+	steers_before = change.after->steer_count;
 	rc = command_version_remove(change.after, request->variable[1], &change.counts, err);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
-	if (!rc)
-		*reply =
-		    reply_done(request, change.after, "version %s of %s removed", request->variable[1], change.after->name);
+	if (!rc) {
+		steers = steers_before - change.after->steer_count;
+		if (steers)
+			snprintf(tail, sizeof(tail), ", and with it %zu steer%s to it", steers, steers == 1 ? "" : "s");
+		*reply = reply_done(request, change.after, "version %s of %s removed%s", request->variable[1],
+				    change.after->name, tail);
+		json_object_set_new(*reply, "steers", json_integer((json_int_t)steers));
+	}
 	change_end(&change);
 	return rc;
 }

@@ -2,7 +2,7 @@
 /*
  * Ids of services, versions and backends: places in the kernel's arrays. A removed thing's id is retired, not free: a pin or
  * an unfinished handshake may still hold it. It becomes free when a walk over all pins, begun nursery_seconds or more after
- * it was retired, has met none of it. Pure.
+ * it was retired, has met none of it; or it is taken up again (give.h). Pure.
  */
 #ifndef RAINBOW_IDS_H
 #define RAINBOW_IDS_H
@@ -30,7 +30,7 @@ struct ids_seen {
 uint32_t ids_limit(enum id_kind kind);
 /* 0 if none is free. */
 uint32_t ids_take(struct ids *ids, enum id_kind kind);
-/* Marks as taken what the database or the maps hold. */
+/* Marks as taken, and not retired any more, what the database or the maps hold. */
 void ids_hold(struct ids *ids, enum id_kind kind, uint32_t id);
 void ids_retire(struct ids *ids, enum id_kind kind, uint32_t id, int64_t now_ms);
 /* For an id that nothing in the kernel has ever seen. */

@@ -16,6 +16,7 @@
 #define WALK_EVERY_MS   10000
 #define ATTACH_EVERY_MS 10000
 #define RETRY_MS        5000 /* after a change that failed */
+#define CLOCK_STEP_MS   1000
 
 struct keeper {
 	struct daemon *daemon;
@@ -24,6 +25,7 @@ struct keeper {
 	int64_t walked_ms;
 	int64_t attached_ms;
 	int64_t patient_until_ms; /* no changes before: the last one failed */
+	int64_t clocks_apart_ms;  /* CLOCK_REALTIME less CLOCK_MONOTONIC when the kernel was told the deadlines */
 };
 
 /* --- changes of our own ------------------------------------------------------------------------------------------------ */
@@ -71,14 +73,13 @@ static struct drain_facts read_facts(const struct keeper *keeper, const struct v
 {
 	struct daemon *daemon = keeper->daemon;
 	const struct rainbow_census *counted = census_of(daemon->census, version->id);
-	struct instant now = instant_now();
-	int64_t swept_ms_ago = monotonic_ms() - census_began_ms(daemon->census);
 	struct drain_facts facts = {
 	    .state = version->state,
 	    .drain = version->drain,
-	    .now = now,
+	    .now = instant_now(),
 	    .live = __atomic_load_n(&datapath_version(daemon->datapath, version->id)->live, __ATOMIC_ACQUIRE),
-	    .pending_known = counted && now.unix_ms - swept_ms_ago > version->drain.started.unix_ms,
+	    .in_force_ms = monotonic_ms() - version->drain.in_force_ms,
+	    .pending_known = counted && census_began_ms(daemon->census) > version->drain.in_force_ms,
 	    .pending = counted ? counted->pending : 0,
 	    .nursery_seconds = datapath_meta(daemon->datapath)->nursery_seconds,
 	};
@@ -91,13 +92,26 @@ static void order_closing(struct keeper *keeper, const struct service *service, 
 {
 	struct closer_order order = {.purpose = purpose, .service = service->id, .version = version->id};
 
-	if (closer_state_of(keeper->daemon->closer, version->id, purpose) != CLOSER_NONE)
+	enum closer_state state = closer_state_of(keeper->daemon->closer, version->id, purpose);
+
+	if (state == CLOSER_BUSY || (state == CLOSER_FINISHED && purpose == CLOSER_EVICT))
 		return;
 	if (purpose == CLOSER_EVICT) {
 		order.cutoff = version->eviction.cutoff;
 		order.rate = version->eviction.rate;
 	}
 	closer_start(keeper->daemon->closer, &order);
+}
+
+/*
+ * At a deadline a client session is closed, and uncounted, before its flows are. So without a live session some of these may be
+ * left; also if we were killed in between. True until a walk has met none.
+ */
+static bool flows_may_be_left(const struct keeper *keeper, const struct service *service, const struct version *version)
+{
+	return service->affinity == RAINBOW_AFFINITY_CLIENT &&
+	       drain_is_closing(version->state, &version->drain, instant_now()) &&
+	       closer_state_of(keeper->daemon->closer, version->id, CLOSER_DEADLINE) != CLOSER_FINISHED;
 }
 
 /* True if the model has changed: the caller's pointers into it are void. */
@@ -107,6 +121,10 @@ static bool step_drain(struct keeper *keeper, const struct service *service, con
 
 	switch (drain_next(&facts)) {
 	case DRAIN_FINISH:
+		if (flows_may_be_left(keeper, service, version)) {
+			order_closing(keeper, service, version, CLOSER_DEADLINE);
+			return false;
+		}
 		log_info("keeper", "version %s of %s is drained", version->label, service->name);
 		return keeper_change(keeper, service, version->id, mark_drained);
 	case DRAIN_REOPEN:
@@ -254,6 +272,21 @@ static void step_hooks(struct keeper *keeper, int64_t now_ms)
 	daemon_attach(keeper->daemon, &err);
 }
 
+/* Somebody set the clock, or the host slept: what the kernel counts in jiffies is not the hour any more that was asked for. */
+static void step_clocks(struct keeper *keeper)
+{
+	struct daemon *daemon = keeper->daemon;
+	int64_t apart_ms = instant_now().unix_ms - monotonic_ms(), moved_ms = apart_ms - keeper->clocks_apart_ms;
+	struct error err;
+
+	if (llabs(moved_ms) < CLOCK_STEP_MS)
+		return;
+	keeper->clocks_apart_ms = apart_ms;
+	log_info("keeper", "the clock was set by %lld ms: the deadlines in the kernel move along", (long long)moved_ms);
+	if (apply_deadlines(daemon->datapath, &daemon->model, &err))
+		log_error("keeper", "%s", err.message);
+}
+
 /* --- the tick ------------------------------------------------------------------------------------------------------------- */
 
 static bool step_service(struct keeper *keeper, const struct service *service)
@@ -294,6 +327,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	census_tick(keeper->daemon->census, now_ms);
+	step_clocks(keeper);
 	step_services(keeper, now_ms);
 	step_ids(keeper, now_ms);
 	step_hooks(keeper, now_ms);
@@ -313,6 +347,7 @@ int keeper_new(struct keeper **out, struct daemon *daemon, struct error *err)
 		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
 	keeper->daemon = daemon;
 	keeper->attached_ms = monotonic_ms();
+	keeper->clocks_apart_ms = instant_now().unix_ms - keeper->attached_ms;
 	keeper->tick = event_new(daemon->base, -1, EV_PERSIST, on_tick, keeper);
 	event_add(keeper->tick, &every);
 	*out = keeper;

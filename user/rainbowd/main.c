@@ -68,24 +68,25 @@ static int take_pin_dir(struct options *options, const char *value, struct error
 	return take_path(&options->config.pin_dir, value, "pin-dir", err);
 }
 
+static int take_number(uint32_t *out, const char *value, uint64_t min, const char *field, struct error *err)
+{
+	struct error what;
+	uint64_t number;
+
+	if (number_parse(value, min, RAINBOW_MAX_PINS, &number, field, &what))
+		return error_set(err, what.code, field, "--%s: %.400s", field, what.message);
+	*out = (uint32_t)number;
+	return 0;
+}
+
 static int take_max_sessions(struct options *options, const char *value, struct error *err)
 {
-	uint64_t number;
-	int rc = number_parse(value, 1, RAINBOW_MAX_PINS, &number, "max-sessions", err);
-
-	if (!rc)
-		options->config.pins = (uint32_t)number;
-	return rc;
+	return take_number(&options->config.pins, value, 1, "max-sessions", err);
 }
 
 static int take_nursery(struct options *options, const char *value, struct error *err)
 {
-	uint64_t number;
-	int rc = number_parse(value, 128, RAINBOW_MAX_PINS, &number, "nursery", err);
-
-	if (!rc)
-		options->config.nursery = (uint32_t)number;
-	return rc;
+	return take_number(&options->config.nursery, value, 128, "nursery", err);
 }
 
 static int take_detach(struct options *options, const char *value, struct error *err)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The model's storage: making, copying, finding. What an operator may do with it is in commands.h. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
@@ -123,28 +124,48 @@ struct service *model_find_service(const struct model *model, const char *name)
 	return NULL;
 }
 
-/* "web, chat" into text, as far as it fits. */
-static void list_word(char *text, size_t size, const char *word)
+const struct version *model_find_version(const struct model *model, uint32_t service, uint32_t version)
+{
+	size_t i;
+
+	for (i = 0; i < model->count; i++)
+		if (model->services[i]->id == service)
+			return service_find_version_id(model->services[i], version);
+	return NULL;
+}
+
+#define KNOWN_SIZE 200 /* of a list of names in an error */
+
+/* "web, chat" into text; false: the next one and "and 99 more" would not fit. */
+static bool list_word(char text[KNOWN_SIZE], const char *word)
 {
 	size_t used = strlen(text);
 
-	if (used + strlen(word) + 8 > size)
-		return;
-	if (used)
-		strcat(text, ", ");
-	strcat(text, word);
+	if (used + strlen(word) + sizeof(", ") + sizeof(" and 99 more") > KNOWN_SIZE)
+		return false;
+	snprintf(text + used, KNOWN_SIZE - used, "%s%s", used ? ", " : "", word);
+	return true;
+}
+
+static void list_rest(char text[KNOWN_SIZE], size_t rest)
+{
+	size_t used = strlen(text);
+
+	if (rest)
+		snprintf(text + used, KNOWN_SIZE - used, " and %zu more", rest);
 }
 
 int model_get_service(const struct model *model, const char *name, struct service **out, struct error *err)
 {
-	char known[200] = "";
-	size_t i;
+	char known[KNOWN_SIZE] = "";
+	size_t i = 0;
 
 	*out = model_find_service(model, name);
 	if (*out)
 		return 0;
-	for (i = 0; i < model->count; i++)
-		list_word(known, sizeof(known), model->services[i]->name);
+	while (i < model->count && list_word(known, model->services[i]->name))
+		i++;
+	list_rest(known, model->count - i);
 	if (!model->count)
 		return error_set(err, ERROR_NOT_FOUND, "service",
 				 "there is no service %.64s, nor any other; add one: rainbowctl service add NAME ADDR:PORT",
@@ -174,14 +195,15 @@ struct version *service_find_version_id(const struct service *service, uint32_t 
 
 int service_get_version(const struct service *service, const char *label, struct version **out, struct error *err)
 {
-	char known[200] = "";
-	size_t i;
+	char known[KNOWN_SIZE] = "";
+	size_t i = 0;
 
 	*out = service_find_version(service, label);
 	if (*out)
 		return 0;
-	for (i = 0; i < service->version_count; i++)
-		list_word(known, sizeof(known), service->versions[i].label);
+	while (i < service->version_count && list_word(known, service->versions[i].label))
+		i++;
+	list_rest(known, service->version_count - i);
 	if (!service->version_count)
 		return error_set(err, ERROR_NOT_FOUND, "version",
 				 "service %s has no version yet; add one: rainbowctl version add %s LABEL --backend ADDR:PORT",

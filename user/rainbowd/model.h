@@ -39,6 +39,7 @@ struct drain {
 	struct instant started;
 	struct instant deadline; /* none: 0 */
 	enum on_deadline on_deadline;
+	int64_t in_force_ms; /* CLOCK_MONOTONIC when it was (after a start: was again) in force on all CPUs; not stored */
 };
 
 /* An order to close the sessions of a version that began at or before `cutoff`; it is kept until it is carried out. */
@@ -104,6 +105,8 @@ void model_replace(struct model *model, struct service *before, struct service *
 struct service *model_find_service(const struct model *model, const char *name);
 /* As above; -ERROR_NOT_FOUND names what there is. */
 int model_get_service(const struct model *model, const char *name, struct service **out, struct error *err);
+/* NULL: there is no such service, or it has no such version. */
+const struct version *model_find_version(const struct model *model, uint32_t service, uint32_t version);
 /* The service and the backend or service that holds this address, port and protocol; NULL if free. */
 const struct service *model_find_endpoint(const struct model *model, const struct endpoint *at, uint8_t protocol,
 					  const struct version **version, const struct backend **backend);

@@ -26,6 +26,20 @@ const char *pin_dir_path(const struct pin_dir *dir, const char *name, char buf[P
 	return buf;
 }
 
+/* With "." or ".." a path that looks as if it were under the bpffs may lead elsewhere. */
+static bool has_dots(const char *path)
+{
+	const char *part;
+
+	for (part = strchr(path, '/'); part; part = strchr(part + 1, '/')) {
+		size_t length = strcspn(part + 1, "/");
+
+		if ((length == 1 && part[1] == '.') || (length == 2 && part[1] == '.' && part[2] == '.'))
+			return true;
+	}
+	return false;
+}
+
 static int path_keep(struct pin_dir *dir, const char *path, struct error *err)
 {
 	size_t length = strlen(path);
@@ -35,6 +49,9 @@ static int path_keep(struct pin_dir *dir, const char *path, struct error *err)
 	if (path[0] != '/' || length < 2)
 		return error_set(err, ERROR_BAD_INPUT, "pin-dir",
 				 "the pin directory \"%s\" is no absolute path; give one under %s", path, BPFFS_ROOT);
+	if (has_dots(path))
+		return error_set(err, ERROR_BAD_INPUT, "pin-dir",
+				 "the pin directory \"%s\" has \".\" or \"..\" in it; give it without", path);
 	if (length >= sizeof(dir->path))
 		return error_set(err, ERROR_BAD_INPUT, "pin-dir", "the pin directory's path is longer than %zu characters",
 				 sizeof(dir->path) - 1);
@@ -70,7 +87,7 @@ static int bpffs_ensure(const struct pin_dir *dir, struct error *err)
 	path_existing(dir->path, existing);
 	if (is_bpffs(existing))
 		return 0;
-	if (strncmp(dir->path, BPFFS_ROOT "/", strlen(BPFFS_ROOT "/")))
+	if (strncmp(dir->path, BPFFS_ROOT "/", strlen(BPFFS_ROOT "/")) || is_bpffs(BPFFS_ROOT))
 		return error_set(err, ERROR_PRECONDITION, "pin-dir",
 				 "%s is not on a bpffs; give a pin directory under %s, or first: mount -t bpf bpf %s",
 				 dir->path, BPFFS_ROOT, existing);

@@ -59,6 +59,21 @@ int store_end(struct store *store, int rc, struct error *err)
 	return rc;
 }
 
+int store_flush(struct store *store, struct error *err)
+{
+	return sqlite3_db_cacheflush(store->db) == SQLITE_OK ? 0 : store_fail(store, err);
+}
+
+int store_commit(struct store *store, struct error *err)
+{
+	return store_end(store, 0, err);
+}
+
+void store_abandon(struct store *store)
+{
+	store_end(store, -ERROR_INTERNAL, NULL);
+}
+
 int store_prepare(struct store *store, sqlite3_stmt **out, const char *sql, struct error *err)
 {
 	if (!*out && sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)

@@ -19,8 +19,13 @@ int store_open(struct store **out, const char *state_dir, struct error *err);
 void store_close(struct store *store);
 
 int store_load(struct store *store, struct model *model, struct error *err);
-/* Replaces `before` by `after` (either may be NULL) in one transaction: all of it, or an error and nothing. */
-int store_save(struct store *store, const struct service *before, const struct service *after, struct error *err);
+/*
+ * Replaces `before` by `after` (either may be NULL) in one transaction, all of it or nothing. stage writes all but its end, so that
+ * little is left to fail: then one of commit (which may fail nevertheless) or abandon follows.
+ */
+int store_stage(struct store *store, const struct service *before, const struct service *after, struct error *err);
+int store_commit(struct store *store, struct error *err);
+void store_abandon(struct store *store);
 
 /* The key of the selection hash; made at random with the database. It also tells whether maps and database belong together. */
 int store_secret(struct store *store, uint64_t secret[2], struct error *err);

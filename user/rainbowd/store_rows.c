@@ -209,7 +209,7 @@ static int save_steers(struct store *store, const struct service *before, const 
 	return rc;
 }
 
-int store_save(struct store *store, const struct service *before, const struct service *after, struct error *err)
+int store_stage(struct store *store, const struct service *before, const struct service *after, struct error *err)
 {
 	int rc = store_begin(store, err);
 
@@ -219,7 +219,8 @@ int store_save(struct store *store, const struct service *before, const struct s
 	rc = rc ? rc : save_versions(store, before, after, err);
 	if (!rc)
 		rc = after ? put_service(store, after, err) : drop(store, STORE_DROP_SERVICE, before->id, err);
-	return store_end(store, rc, err);
+	rc = rc ? rc : store_flush(store, err);
+	return rc ? store_end(store, rc, err) : 0;
 }
 
 /* --- reading ----------------------------------------------------------------------------------------------------------- */

@@ -29,6 +29,8 @@ int store_fail(struct store *store, struct error *err);
 int store_begin(struct store *store, struct error *err);
 /* Commits if rc is 0, else rolls back; returns what became of it. */
 int store_end(struct store *store, int rc, struct error *err);
+/* The rows written so far go to the file now, not with the commit: here a full disk shows. */
+int store_flush(struct store *store, struct error *err);
 int store_prepare(struct store *store, sqlite3_stmt **out, const char *sql, struct error *err);
 /* Runs a statement that returns no rows, and resets it. */
 int store_step(struct store *store, sqlite3_stmt *statement, struct error *err);
