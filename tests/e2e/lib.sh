@@ -111,6 +111,11 @@ is_eq() { # WANTED COMMAND...: for wait_until
 	[[ $("$@") == "$wanted" ]]
 }
 
+# For lab_at_exit: what ended by itself is fine.
+kill_if_there() { # PID
+	kill "$1" 2>/dev/null || true
+}
+
 # --- rainbow -----------------------------------------------------------------------------------------------------------------
 
 ctl() { # RAINBOWCTL-ARGUMENTS...: must succeed

@@ -55,7 +55,7 @@ run() { # TOPOLOGY HOOK OFFLOADS 4|6 CHECKPOINTS
 	mapfile -t options < <(ends_options "$4" "$VERSIONS")
 	coproc CHURN { exec "$E2E_PROGRAMS/churn" "${options[@]}" --sessions 1000 --seed "$E2E_SEED" 2>"$LAB_DIR/churn.log"; }
 	pid=$CHURN_PID
-	lab_at_exit kill "$pid"
+	lab_at_exit kill_if_there "$pid"
 	for ((checkpoint = 0; checkpoint < $5; checkpoint++)); do
 		order 'run 6000'
 	done

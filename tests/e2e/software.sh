@@ -202,7 +202,7 @@ websockets() { # TOPOLOGY HOOK OFFLOADS
 	ctl set-weight chat v1=50 v2
 	coproc TALK { lab_in clients "$E2E_PYTHON" "$LAB_ROOT/tests/e2e/websocket.py" talk "ws://$(at_service 4)/" 20 2>"$LAB_DIR/talk.log"; }
 	pid=$TALK_PID
-	lab_at_exit kill "$pid"
+	lab_at_exit kill_if_there "$pid"
 	read -r -t 20 -u "${TALK[0]}" answer || fail "the WebSocket client did not begin: $(tail -n 3 "$LAB_DIR/talk.log")"
 	expect_eq 'who greeted' "$answer" 'v1:10 v2:10'
 	for n in 5 95 0; do
