@@ -118,7 +118,7 @@ format: ## clang-format everything that is C
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
 lint: ## shellcheck, and cppcheck on user space
-	@git ls-files '*.sh' .ci/run | xargs shellcheck -x
+	@git ls-files '*.sh' .ci/run | xargs shellcheck -x -P SCRIPTDIR -S warning
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iheaders -Iuser -D_GNU_SOURCE user
 

@@ -19,7 +19,8 @@
 #define AF_INET6 10
 #endif
 
-static __always_inline void hop_question(struct bpf_fib_lookup *ask, const struct rainbow_addr *from, const struct rainbow_addr *to)
+static __always_inline void hop_question(struct bpf_fib_lookup *ask, const struct rainbow_addr *from,
+					 const struct rainbow_addr *to)
 {
 	if (rainbow_addr_is_v4(to)) {
 		ask->family = AF_INET;

@@ -10,11 +10,30 @@ static __always_inline struct rainbow_lookup *lookup_slot(__u32 slot)
 	return bpf_map_lookup_elem(&rainbow_lookup, &slot);
 }
 
-/* The whole search; NULL arguments are for the verifier. */
+/* Does the search end at this entry? *id is then the answer. */
+static __always_inline int lookup_ends(const struct rainbow_lookup *entry, struct rainbow_addr_words addr, __u16 port,
+				       __u8 protocol, enum rainbow_lookup_kind kind, __u32 *id)
+{
+	__u64 word;
+
+	*id = 0;
+	if (!entry)
+		return 1;
+	word = *(volatile __u64 *)&entry->word;
+	if (rainbow_lookup_kind(word) == RAINBOW_LOOKUP_EMPTY)
+		return 1;
+	if (!rainbow_lookup_matches(entry, word, addr, port, protocol))
+		return 0;
+	if (rainbow_lookup_kind(word) == kind)
+		*id = rainbow_lookup_id(word);
+	return 1;
+}
+
+/* The whole search. */
 __noinline __u32 lookup_search(const struct rainbow_addr *addr, __u16 port, __u8 protocol, enum rainbow_lookup_kind kind)
 {
 	struct rainbow_addr_words words;
-	__u32 slot;
+	__u32 slot, id;
 	int i;
 
 	if (!addr)
@@ -22,35 +41,22 @@ __noinline __u32 lookup_search(const struct rainbow_addr *addr, __u16 port, __u8
 	words = rainbow_addr_words(addr);
 	slot = rainbow_lookup_start(words, port, protocol);
 	for (i = 0; i < RAINBOW_LOOKUP_PROBES; i++) {
-		struct rainbow_lookup *entry = lookup_slot(slot);
-		__u64 word;
-
-		if (!entry)
-			return 0;
-		word = *(volatile __u64 *)&entry->word;
-		if (rainbow_lookup_kind(word) == RAINBOW_LOOKUP_EMPTY)
-			return 0;
-		if (rainbow_lookup_matches(entry, word, words, port, protocol))
-			return rainbow_lookup_kind(word) == kind ? rainbow_lookup_id(word) : 0;
+		if (lookup_ends(lookup_slot(slot), words, port, protocol, kind, &id))
+			return id;
 		slot = (slot + 1) & (RAINBOW_LOOKUP_SLOTS - 1);
 	}
 	return 0;
 }
 
 /* The id of the service or backend (as asked) at this address, or 0. The first slot nearly always has the answer. */
-static __always_inline __u32 lookup_find(const struct rainbow_addr *addr, __u16 port, __u8 protocol, enum rainbow_lookup_kind kind)
+static __always_inline __u32 lookup_find(const struct rainbow_addr *addr, __u16 port, __u8 protocol,
+					 enum rainbow_lookup_kind kind)
 {
 	struct rainbow_addr_words words = rainbow_addr_words(addr);
-	struct rainbow_lookup *entry = lookup_slot(rainbow_lookup_start(words, port, protocol));
-	__u64 word;
+	__u32 id;
 
-	if (!entry)
-		return 0;
-	word = *(volatile __u64 *)&entry->word;
-	if (rainbow_lookup_kind(word) == RAINBOW_LOOKUP_EMPTY)
-		return 0;
-	if (rainbow_lookup_matches(entry, word, words, port, protocol))
-		return rainbow_lookup_kind(word) == kind ? rainbow_lookup_id(word) : 0;
+	if (lookup_ends(lookup_slot(rainbow_lookup_start(words, port, protocol)), words, port, protocol, kind, &id))
+		return id;
 	return lookup_search(addr, port, protocol, kind);
 }
 

@@ -11,13 +11,13 @@
 #include <rainbow/lookup.h>
 #include <rainbow/maps.h>
 
-#define RAINBOW_ARRAY(name, entries, value_type)                                                                                     \
-	struct {                                                                                                                 \
-		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                                \
-		__uint(map_flags, BPF_F_MMAPABLE);                                                                               \
-		__uint(max_entries, entries);                                                                                    \
-		__type(key, __u32);                                                                                              \
-		__type(value, value_type);                                                                                            \
+#define RAINBOW_ARRAY(name, entries, value_type)                                                                               \
+	struct {                                                                                                               \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                              \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                                             \
+		__uint(max_entries, entries);                                                                                  \
+		__type(key, __u32);                                                                                            \
+		__type(value, value_type);                                                                                     \
 	} name SEC(".maps")
 
 RAINBOW_ARRAY(rainbow_meta, 1, struct rainbow_meta);

@@ -21,11 +21,11 @@
 #include <rainbow/tcp.h>
 
 /* ICMP (RFC 792) and ICMPv6 (RFC 4443) errors; linux/icmp.h would bring in libc. */
-#define ICMP_DEST_UNREACH 3
-#define ICMP_TIME_EXCEEDED 11
-#define ICMP_PARAMETERPROB 12
+#define ICMP_DEST_UNREACH   3
+#define ICMP_TIME_EXCEEDED  11
+#define ICMP_PARAMETERPROB  12
 #define ICMPV6_DEST_UNREACH 1
-#define ICMPV6_PARAMPROB 4
+#define ICMPV6_PARAMPROB    4
 
 struct icmp_header {
 	__u8 type;
@@ -35,7 +35,7 @@ struct icmp_header {
 };
 
 /* A transport header that ends further in than this is not followed; writers mask offsets by it, which tells the verifier. */
-#define OFFSET_MASK 0x1ff
+#define OFFSET_MASK       0x1ff
 #define EXTENSION_HEADERS 6
 
 enum parsed {
@@ -57,7 +57,7 @@ struct packet {
 	__u16 inner_l4;
 	__u32 l3_length; /* bytes of the IP packet */
 	__u32 l4_length; /* bytes behind the IP headers */
-	__u32 piece; /* of an aggregate (GRO, GSO): payload bytes of each of its segments; filled by the reader. Else 0. */
+	__u32 piece;     /* of an aggregate (GRO, GSO): payload bytes of each of its segments; filled by the reader. Else 0. */
 	__u8 protocol;   /* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 is_v4;
 	__u8 tagged; /* VLAN tags, in the frame or beside it */

@@ -3,11 +3,13 @@
  * The kernel programs of rainbow. Two hooks read a packet, ask one core what becomes of it, count it, and do it: XDP and TC
  * differ only in how they read, write and send. The syscall programs are run by rainbowd.
  *
- *   packet.h  1     bytes to a packet            session.h       sessions open, end, are counted
- *   decide.h  2-8   a packet to a verdict        choose.h   7    a new session's version and backend
- *   write.h   9     bytes, for both hooks        hop.h           where a packet leaves
- *   xdp.h tc.h 9    a verdict to an action       sweep.h         what time does to sessions
- *   count.h         packets are counted          reclaim.h       ended pins make room
+ *   packet.h  1    bytes to a packet          session.h   sessions open, end, are counted
+ *   decide.h  2-8  a packet to a verdict:     choose.h    7: a new session's version and backend
+ *     reply.h   2    from a backend           hop.h       where a packet leaves
+ *     request.h 4    to a service             sweep.h     what time does to sessions
+ *     nursery.h 5-8  not pinned (yet)         reclaim.h   ended pins make room
+ *   write.h   9    bytes, for both hooks      lookup.h    whose address:port is this
+ *   xdp.h tc.h 9   a verdict to an action     count.h     packets are counted
  */
 #include "maps.h"
 #include "packet.h"

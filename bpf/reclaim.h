@@ -82,7 +82,7 @@ static long reclaim_pin(struct bpf_map *map, struct rainbow_flow *key, struct ra
 }
 
 #define RECLAIM_PAUSE 8 /* seconds without a sweep that tell that rainbowd is dead: a million pins are swept every five */
-#define RECLAIM_SOON 2  /* ... until the second step */
+#define RECLAIM_SOON  2 /* ... until the second step */
 
 static __always_inline int is_nearly_full(const struct rainbow_meta *meta)
 {

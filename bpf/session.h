@@ -132,7 +132,8 @@ static __always_inline void flow_make(struct rainbow_flow *flow, const struct ra
 }
 
 /* The key of the client session that a flow belongs to. */
-static __always_inline void client_key(struct rainbow_flow *key, const struct rainbow_flow *flow, const struct rainbow_service *service)
+static __always_inline void client_key(struct rainbow_flow *key, const struct rainbow_flow *flow,
+				       const struct rainbow_service *service)
 {
 	*key = *flow;
 	key->port = 0;
@@ -156,7 +157,8 @@ static __always_inline int client_has_flows(const struct rainbow_pin *client)
  * Takes the right to end a client session: sets the end in its word of flows, which only one caller can. if_empty: only while it
  * has no flow. The winner moves the pin to `to`.
  */
-static __always_inline int client_end(struct rainbow_pin *client, int if_empty, enum rainbow_pin_state to, enum rainbow_end reason)
+static __always_inline int client_end(struct rainbow_pin *client, int if_empty, enum rainbow_pin_state to,
+				      enum rainbow_end reason)
 {
 	struct pin_head head;
 	__u32 flows;
@@ -164,7 +166,8 @@ static __always_inline int client_end(struct rainbow_pin *client, int if_empty, 
 
 	for (i = 0; i < TRIES; i++) {
 		flows = *(volatile __u32 *)&client->flows;
-		if (client->state != RAINBOW_PIN_LIVE || (flows & RAINBOW_FLOWS_ENDED) || (if_empty && (flows & RAINBOW_FLOWS_COUNT)))
+		if (client->state != RAINBOW_PIN_LIVE || (flows & RAINBOW_FLOWS_ENDED) ||
+		    (if_empty && (flows & RAINBOW_FLOWS_COUNT)))
 			return 0;
 		if (__sync_val_compare_and_swap(&client->flows, flows, flows | RAINBOW_FLOWS_ENDED) != flows)
 			continue;
@@ -200,7 +203,8 @@ static __always_inline int client_uncount(struct rainbow_pin *client, __u32 inca
 
 	for (i = 0; i < TRIES; i++) {
 		flows = *(volatile __u32 *)&client->flows;
-		if ((flows & RAINBOW_FLOWS_ENDED) || (flows & RAINBOW_FLOWS_INCARNATION) != incarnation || !(flows & RAINBOW_FLOWS_COUNT))
+		if ((flows & RAINBOW_FLOWS_ENDED) || (flows & RAINBOW_FLOWS_INCARNATION) != incarnation ||
+		    !(flows & RAINBOW_FLOWS_COUNT))
 			return 0;
 		if (__sync_val_compare_and_swap(&client->flows, flows, flows - 1) == flows)
 			return (flows & RAINBOW_FLOWS_COUNT) == 1;
@@ -239,7 +243,8 @@ __noinline int client_leave(const struct rainbow_flow *flow, const struct rainbo
 }
 
 /* Ends a flow's pin: live to CLOSING or KILLED. Returns 1 for the caller that ended it. */
-__noinline int pin_end(const struct rainbow_flow *flow, struct rainbow_pin *pin, enum rainbow_pin_state to, enum rainbow_end reason)
+__noinline int pin_end(const struct rainbow_flow *flow, struct rainbow_pin *pin, enum rainbow_pin_state to,
+		       enum rainbow_end reason)
 {
 	struct pin_head head;
 	int i;
@@ -283,8 +288,8 @@ static __always_inline void pin_finish(const struct rainbow_flow *flow, struct r
 		pin_end(flow, pin, RAINBOW_PIN_CLOSING, RAINBOW_END_FIN);
 }
 
-static __always_inline void pin_step_client(const struct rainbow_flow *flow, struct rainbow_pin *pin, struct rainbow_segment *segment,
-					    __u16 window)
+static __always_inline void pin_step_client(const struct rainbow_flow *flow, struct rainbow_pin *pin,
+					    struct rainbow_segment *segment, __u16 window)
 {
 	enum rainbow_tcp_event event;
 
@@ -296,8 +301,8 @@ static __always_inline void pin_step_client(const struct rainbow_flow *flow, str
 		pin_end(flow, pin, RAINBOW_PIN_CLOSING, RAINBOW_END_RESET_CLIENT);
 }
 
-static __always_inline void pin_step_server(const struct rainbow_flow *flow, struct rainbow_pin *pin, struct rainbow_segment *segment,
-					    __u16 window)
+static __always_inline void pin_step_server(const struct rainbow_flow *flow, struct rainbow_pin *pin,
+					    struct rainbow_segment *segment, __u16 window)
 {
 	enum rainbow_tcp_event event;
 
@@ -324,11 +329,11 @@ static __always_inline int backend_reserve(struct rainbow_backend *backend)
 }
 
 enum opened {
-	OPENED,         /* this call opened it */
-	OPENED_ALREADY, /* another CPU did, a moment ago */
-	OPENED_RETRY,   /* the entry is about to be freed: let the sender repeat */
-	OPENED_FULL,    /* the pin table is full */
-	OPENED_NO_PLACE, /* the backend is full, or the client's session is on another one */
+	OPENED,            /* this call opened it */
+	OPENED_ALREADY,    /* another CPU did, a moment ago */
+	OPENED_RETRY,      /* the entry is about to be freed: let the sender repeat */
+	OPENED_FULL,       /* the pin table is full */
+	OPENED_NO_PLACE,   /* the backend is full, or the client's session is on another one */
 	OPENED_NO_VERSION, /* the version has drained meanwhile */
 };
 

@@ -11,7 +11,7 @@
 
 #define FLOW_IDLE_TCP 86400 /* seconds, at least, for a flow of a client session: the session's own timeout begins behind it */
 #define FLOW_IDLE_UDP 300
-#define ASKS_MAX 8
+#define ASKS_MAX      8
 
 /* Lists a session told to die for rainbowd to ask; at most ASKS_MAX times. */
 static __always_inline void sweep_list(struct sweep_state *s, const struct rainbow_flow *key, struct rainbow_pin *pin)
@@ -47,12 +47,14 @@ static __always_inline void sweep_census(const struct rainbow_pin *pin)
 		census->oldest = pin->opened ? pin->opened : 1;
 }
 
-static __always_inline void sweep_client(struct sweep_state *s, struct rainbow_pin *client, const struct rainbow_service *service)
+static __always_inline void sweep_client(struct sweep_state *s, struct rainbow_pin *client,
+					 const struct rainbow_service *service)
 {
 	struct rainbow_version *version = version_get(client->version);
 	int drains = version && version->state == RAINBOW_VERSION_DRAINING;
 
-	if (!client_has_flows(client) && (drains || (service->idle_seconds && is_older(s, client->last_seen, service->idle_seconds))) &&
+	if (!client_has_flows(client) &&
+	    (drains || (service->idle_seconds && is_older(s, client->last_seen, service->idle_seconds))) &&
 	    client_end_empty(client, RAINBOW_END_IDLE)) {
 		s->out->idled++;
 		return;
@@ -60,7 +62,8 @@ static __always_inline void sweep_client(struct sweep_state *s, struct rainbow_p
 	sweep_census(client);
 }
 
-static __always_inline int is_idle(const struct sweep_state *s, const struct rainbow_pin *pin, const struct rainbow_service *service)
+static __always_inline int is_idle(const struct sweep_state *s, const struct rainbow_pin *pin,
+				   const struct rainbow_service *service)
 {
 	__u32 seconds = service->idle_seconds;
 	__u32 least = service->protocol == 17 ? FLOW_IDLE_UDP : FLOW_IDLE_TCP;

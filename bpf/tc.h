@@ -53,8 +53,7 @@ static __always_inline int tc_edit(struct __sk_buff *skb, const struct way *way,
 	const struct packet *p = &way->packet;
 	struct edit edit = {};
 
-	if (!edit_make(&edit, way, at_source) ||
-	    !tc_checksum(skb, p, checksum_offset(p), edit.address_delta, edit.port_delta))
+	if (!edit_make(&edit, way, at_source) || !tc_checksum(skb, p, checksum_offset(p), edit.address_delta, edit.port_delta))
 		return 0;
 	tc_balance_ipv6(skb, p, edit.address_delta, edit.forwards);
 	return write_edit(tc_data(skb), tc_end(skb), p, &edit);
@@ -138,7 +137,7 @@ static __always_inline int tc_act(struct __sk_buff *skb, const struct way *way)
 		return tc_reset(skb, way);
 	case VERDICT_CLOSED_DROP: /* its session is over and datagrams have no RST */
 	case VERDICT_STRAY_DROP:  /* the operator's policy, or an RST */
-	case VERDICT_RETRY:	  /* the sender repeats it, when the entry is settled */
+	case VERDICT_RETRY:       /* the sender repeats it, when the entry is settled */
 		return TC_ACT_SHOT;
 	default:
 		return TC_ACT_UNSPEC;

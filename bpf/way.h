@@ -38,13 +38,13 @@ struct way {
 	struct packet packet;
 	enum parsed parsed;
 	enum place place;
-	__u32 ingress;   /* ifindex */
+	__u32 ingress; /* ifindex */
 	/* decided */
 	enum verdict verdict;
 	__u32 service;
 	__u32 backend;
-	__u32 ifindex; /* leaves here; 0: by the stack */
-	__u8 mac[6]; /* XDP: of the next hop */
+	__u32 ifindex;      /* leaves here; 0: by the stack */
+	__u8 mac[6];        /* XDP: of the next hop */
 	__u8 source_mac[6]; /* XDP, if it leaves by another NIC: of that one */
 };
 

@@ -101,8 +101,8 @@ static __always_inline int write_edit(void *data, void *data_end, const struct p
 
 static __always_inline __u32 checksum_offset(const struct packet *p)
 {
-	return p->l4 + (p->protocol == IPPROTO_TCP ? __builtin_offsetof(struct tcphdr, check) :
-						     __builtin_offsetof(struct udphdr, check));
+	return p->l4 + (p->protocol == IPPROTO_TCP ? __builtin_offsetof(struct tcphdr, check)
+						   : __builtin_offsetof(struct udphdr, check));
 }
 
 /* --- ICMP errors -------------------------------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 
 #include <rainbow/maps.h>
 
-#define RAINBOW_LOOKUP_SLOTS 16384
+#define RAINBOW_LOOKUP_SLOTS  16384
 #define RAINBOW_LOOKUP_PROBES 32 /* a search never goes further, so an insert may not either */
 
 _Static_assert((RAINBOW_LOOKUP_SLOTS & (RAINBOW_LOOKUP_SLOTS - 1)) == 0, "slots must be a power of two");

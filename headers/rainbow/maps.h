@@ -18,16 +18,16 @@
 
 /* rainbow_meta: ARRAY[1], mapped. What this set of maps is. */
 struct rainbow_meta {
-	__u32 schema;        /* RAINBOW_SCHEMA of the writer */
-	__u32 pin_limit;     /* entries that rainbow_pin can hold */
-	__u64 pins;          /* kernel: entries in rainbow_pin now, ended ones included */
-	__u64 hash_secret[2]; /* keys the selection hash; kept in the database too, so that it survives a reboot */
-	__u32 hz;            /* jiffies a second */
-	__u32 nursery_seconds; /* an unproven handshake older than this is forgotten */
-	__u32 linger_seconds;  /* how long a pin that ended by itself stays, for late packets */
+	__u32 schema;            /* RAINBOW_SCHEMA of the writer */
+	__u32 pin_limit;         /* entries that rainbow_pin can hold */
+	__u64 pins;              /* kernel: entries in rainbow_pin now, ended ones included */
+	__u64 hash_secret[2];    /* keys the selection hash; kept in the database too, so that it survives a reboot */
+	__u32 hz;                /* jiffies a second */
+	__u32 nursery_seconds;   /* an unproven handshake older than this is forgotten */
+	__u32 linger_seconds;    /* how long a pin that ended by itself stays, for late packets */
 	__u32 tombstone_seconds; /* how long a closed pin stays, to answer with RST */
-	char writer[32];     /* version of the rainbowd that wrote last */
-	__u64 swept; /* kernel: jiffies of the last sweep; with rainbowd dead, of the last time that the datapath made room by itself */
+	char writer[32];         /* version of the rainbowd that wrote last */
+	__u64 swept;             /* kernel: jiffies of the last sweep, or (rainbowd dead) of making room */
 };
 RAINBOW_SIZE_IS(struct rainbow_meta, 88);
 
@@ -58,15 +58,15 @@ struct rainbow_service {
 	enum rainbow_affinity affinity;
 	enum rainbow_selection selection;
 	enum rainbow_stray stray;
-	__u32 wheel;       /* which of the service's two wheels is in force: 0 or 1. One store of it is the swap. */
-	__u32 generation;  /* of the wheel in force; raised at each change */
-	__u32 idle_seconds; /* a session idle for this long ends; 0 never */
+	__u32 wheel;         /* which of the service's two wheels is in force: 0 or 1. One store of it is the swap. */
+	__u32 generation;    /* of the wheel in force; raised at each change */
+	__u32 idle_seconds;  /* a session idle for this long ends; 0 never */
 	__u32 client_prefix; /* affinity client: leading bits of an IPv6 client address that make one client (default 64) */
-	__u32 steers;      /* number of steer rules: 0 saves the search */
-	__u32 in_use;      /* 0: the entry is free */
+	__u32 steers;        /* number of steer rules: 0 saves the search */
+	__u32 in_use;        /* 0: the entry is free */
 	__u32 reserved[3];
 	/* kernel */
-	__u64 cursor; /* selection exact: new sessions so far */
+	__u64 cursor;             /* selection exact: new sessions so far */
 	__u64 refused_no_version; /* new sessions refused as no version has a share */
 	__u64 reserved2[2];
 };
@@ -201,11 +201,11 @@ struct rainbow_pin {
 	enum rainbow_pin_state state;
 	__u16 version;
 	__u16 backend;
-	__u32 opened;    /* CLOCK_MONOTONIC seconds */
-	__u32 last_seen; /* jiffies, low 32 bits */
-	__u32 flows;     /* of a client session: RAINBOW_FLOWS_*; of a flow of one: the incarnation that it joined */
-	__u8 kind; /* enum rainbow_pin_kind */
-	__u8 told; /* KILLED: RAINBOW_TOLD_*, and in the high bits how often rainbowd asked */
+	__u32 opened;      /* CLOCK_MONOTONIC seconds */
+	__u32 last_seen;   /* jiffies, low 32 bits */
+	__u32 flows;       /* of a client session: RAINBOW_FLOWS_*; of a flow of one: the incarnation that it joined */
+	__u8 kind;         /* enum rainbow_pin_kind */
+	__u8 told;         /* KILLED: RAINBOW_TOLD_*, and in the high bits how often rainbowd asked */
 	__u8 client_scale; /* window scale (RFC 7323) of the client, of the backend */
 	__u8 server_scale;
 	/* What is above is all that the sweep looks at: one cache line less for each of a million entries. */
@@ -219,14 +219,14 @@ RAINBOW_SIZE_IS(struct rainbow_pin, 64);
  * The flows of a client session in one word, so that joining, leaving and ending exclude each other: the number of live flows;
  * which session of this client it is (a counter: a late leaver must not uncount a flow of the next session); the end.
  */
-#define RAINBOW_FLOWS_COUNT 0x000fffffu
+#define RAINBOW_FLOWS_COUNT       0x000fffffu
 #define RAINBOW_FLOWS_INCARNATION 0x7ff00000u
-#define RAINBOW_FLOWS_NEXT 0x00100000u
-#define RAINBOW_FLOWS_ENDED 0x80000000u
-#define RAINBOW_TOLD_CLIENT 1 /* an RST was made from a packet of the client */
-#define RAINBOW_TOLD_SERVER 2 /* ... of the backend */
-#define RAINBOW_TOLD_BOTH 3
-#define RAINBOW_TOLD_ASKED 4 /* one probe; counts up in steps of this */
+#define RAINBOW_FLOWS_NEXT        0x00100000u
+#define RAINBOW_FLOWS_ENDED       0x80000000u
+#define RAINBOW_TOLD_CLIENT       1 /* an RST was made from a packet of the client */
+#define RAINBOW_TOLD_SERVER       2 /* ... of the backend */
+#define RAINBOW_TOLD_BOTH         3
+#define RAINBOW_TOLD_ASKED        4 /* one probe; counts up in steps of this */
 
 /* rainbow_nursery: LRU_HASH, key struct rainbow_flow. Where a flow waits until its handshake is proven. */
 enum rainbow_nursery_state {
@@ -282,10 +282,10 @@ struct rainbow_packets {
 	__u64 strays_reset;     /* ! packets of no session: see the service's stray policy */
 	__u64 strays_dropped;
 	__u64 strays_passed;
-	__u64 refused_table_full; /* ! new sessions refused: rainbow_pin is full */
+	__u64 refused_table_full;    /* ! new sessions refused: rainbow_pin is full */
 	__u64 refused_backends_full; /* ! ... all backends at max_sessions or unhealthy */
 	__u64 refused_no_version;    /* ! ... no version takes new sessions */
-	__u64 dropped_retry; /* two CPUs met on one entry: the sender repeats */
+	__u64 dropped_retry;         /* two CPUs met on one entry: the sender repeats */
 };
 RAINBOW_SIZE_IS(struct rainbow_packets, 128);
 
@@ -300,7 +300,7 @@ RAINBOW_SIZE_IS(struct rainbow_hook, 28);
 
 /* rainbow_census: ARRAY[versions + 1], mapped. What the last sweep counted; zeroed by rainbowd before each. */
 struct rainbow_census {
-	__u64 live;    /* sessions counted one by one: the check on rainbow_version.live */
+	__u64 live; /* sessions counted one by one: the check on rainbow_version.live */
 	__u64 closing;
 	__u64 pending; /* nursery entries not older than nursery_seconds */
 	__u32 oldest;  /* smallest `opened` of a live session, CLOCK_MONOTONIC seconds; 0 none */

@@ -8,13 +8,24 @@
 
 #include <rainbow/maps.h>
 
+/* clang-format off: a round a line, as in the paper */
 #define RAINBOW_ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
-#define RAINBOW_SIPROUND(v0, v1, v2, v3)                                                                                         \
-	do {                                                                                                                     \
-		v0 += v1; v1 = RAINBOW_ROTL(v1, 13); v1 ^= v0; v0 = RAINBOW_ROTL(v0, 32);                                        \
-		v2 += v3; v3 = RAINBOW_ROTL(v3, 16); v3 ^= v2;                                                                   \
-		v0 += v3; v3 = RAINBOW_ROTL(v3, 21); v3 ^= v0;                                                                   \
-		v2 += v1; v1 = RAINBOW_ROTL(v1, 17); v1 ^= v2; v2 = RAINBOW_ROTL(v2, 32);                                        \
+#define RAINBOW_SIPROUND(v0, v1, v2, v3)                                                                                       \
+	do {                                                                                                                   \
+		v0 += v1;                                                                                                      \
+		v1 = RAINBOW_ROTL(v1, 13);                                                                                     \
+		v1 ^= v0;                                                                                                      \
+		v0 = RAINBOW_ROTL(v0, 32);                                                                                     \
+		v2 += v3;                                                                                                      \
+		v3 = RAINBOW_ROTL(v3, 16);                                                                                     \
+		v3 ^= v2;                                                                                                      \
+		v0 += v3;                                                                                                      \
+		v3 = RAINBOW_ROTL(v3, 21);                                                                                     \
+		v3 ^= v0;                                                                                                      \
+		v2 += v1;                                                                                                      \
+		v1 = RAINBOW_ROTL(v1, 17);                                                                                     \
+		v1 ^= v2;                                                                                                      \
+		v2 = RAINBOW_ROTL(v2, 32);                                                                                     \
 	} while (0)
 
 /*
@@ -27,15 +38,31 @@ static inline __u64 rainbow_siphash(const __u64 secret[2], __u64 a, __u64 b, __u
 	__u64 v2 = 0x6c7967656e657261ull ^ secret[0], v3 = 0x7465646279746573ull ^ secret[1];
 	const __u64 length = (__u64)24 << 56;
 
-	v3 ^= a; RAINBOW_SIPROUND(v0, v1, v2, v3); RAINBOW_SIPROUND(v0, v1, v2, v3); v0 ^= a;
-	v3 ^= b; RAINBOW_SIPROUND(v0, v1, v2, v3); RAINBOW_SIPROUND(v0, v1, v2, v3); v0 ^= b;
-	v3 ^= c; RAINBOW_SIPROUND(v0, v1, v2, v3); RAINBOW_SIPROUND(v0, v1, v2, v3); v0 ^= c;
-	v3 ^= length; RAINBOW_SIPROUND(v0, v1, v2, v3); RAINBOW_SIPROUND(v0, v1, v2, v3); v0 ^= length;
+	v3 ^= a;
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	v0 ^= a;
+	v3 ^= b;
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	v0 ^= b;
+	v3 ^= c;
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	v0 ^= c;
+	v3 ^= length;
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	v0 ^= length;
 	v2 ^= 0xff;
-	RAINBOW_SIPROUND(v0, v1, v2, v3); RAINBOW_SIPROUND(v0, v1, v2, v3);
-	RAINBOW_SIPROUND(v0, v1, v2, v3); RAINBOW_SIPROUND(v0, v1, v2, v3);
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
+	RAINBOW_SIPROUND(v0, v1, v2, v3);
 	return v0 ^ v1 ^ v2 ^ v3;
 }
+
+/* clang-format on */
 
 /* The hash of a flow; with port 0 (a client session's key) that of the client. */
 static inline __u64 rainbow_flow_hash(const __u64 secret[2], const struct rainbow_flow *flow)

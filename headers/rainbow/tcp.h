@@ -59,8 +59,7 @@ static inline enum rainbow_tcp_event rainbow_tcp_step(struct rainbow_side *sende
 	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK)) != RAINBOW_TCP_ACK)
 		return RAINBOW_TCP_NOTHING;
 	/* Keep-alives begin one before the window; a window probe carries one byte beyond it. */
-	if (!rainbow_seq_within(segment->seq, receiver->ack - 1, receiver->edge) ||
-	    rainbow_seq_before(receiver->edge + 1, end))
+	if (!rainbow_seq_within(segment->seq, receiver->ack - 1, receiver->edge) || rainbow_seq_before(receiver->edge + 1, end))
 		return RAINBOW_TCP_NOTHING;
 	if (!rainbow_seq_within(segment->ack, sender->ack - (sender->edge - sender->ack) - 65535, receiver->next))
 		return RAINBOW_TCP_NOTHING;

@@ -13,17 +13,17 @@
 #define RAINBOW_SCHEMA 1
 
 /* Limits. Ids run from 1 to the limit; id 0 is nobody, so arrays hold limit + 1 entries. */
-#define RAINBOW_MAX_SERVICES 64
-#define RAINBOW_MAX_VERSIONS 1024
-#define RAINBOW_MAX_BACKENDS 4096
+#define RAINBOW_MAX_SERVICES             64
+#define RAINBOW_MAX_VERSIONS             1024
+#define RAINBOW_MAX_BACKENDS             4096
 #define RAINBOW_MAX_VERSIONS_PER_SERVICE 64
 #define RAINBOW_MAX_BACKENDS_PER_VERSION 256
-#define RAINBOW_MAX_STEERS 4096
-#define RAINBOW_MAX_HOOKS 64
-#define RAINBOW_DEFAULT_PINS 262144
-#define RAINBOW_MAX_PINS 16777216
-#define RAINBOW_DEFAULT_NURSERY 65536
-#define RAINBOW_NAME_SIZE 32 /* service names and version labels, with the closing NUL */
+#define RAINBOW_MAX_STEERS               4096
+#define RAINBOW_MAX_HOOKS                64
+#define RAINBOW_DEFAULT_PINS             262144
+#define RAINBOW_MAX_PINS                 16777216
+#define RAINBOW_DEFAULT_NURSERY          65536
+#define RAINBOW_NAME_SIZE                32 /* service names and version labels, with the closing NUL */
 
 /* A wheel has one slot for each 0.1 % of the new sessions. */
 #define RAINBOW_WHEEL_SLOTS 1000
@@ -35,14 +35,14 @@ struct rainbow_addr {
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define RAINBOW_V4_MIDDLE 0xffff0000u /* octets 8 to 11 of a v4-mapped address, as loaded */
-#define rainbow_be64(x) __builtin_bswap64(x)
-#define rainbow_be32(x) __builtin_bswap32(x)
-#define rainbow_be16(x) __builtin_bswap16(x)
+#define rainbow_be64(x)   __builtin_bswap64(x)
+#define rainbow_be32(x)   __builtin_bswap32(x)
+#define rainbow_be16(x)   __builtin_bswap16(x)
 #else
 #define RAINBOW_V4_MIDDLE 0x0000ffffu
-#define rainbow_be64(x) (x)
-#define rainbow_be32(x) (x)
-#define rainbow_be16(x) (x)
+#define rainbow_be64(x)   (x)
+#define rainbow_be32(x)   (x)
+#define rainbow_be16(x)   (x)
 #endif
 
 enum rainbow_affinity {

@@ -529,14 +529,9 @@ int main(void)
 	    HOOK_TEST(test_clsact_of_another),
 	};
 	const struct CMUnitTest with_tcx[] = {
-	    HOOK_TEST(test_kinds),
-	    HOOK_TEST(test_no_packet_unseen),
-	    HOOK_TEST(test_killed_and_taken_over),
-	    HOOK_TEST(test_removed),
-	    HOOK_TEST(test_detach_others),
-	    HOOK_TEST(test_interface_made_again),
-	    HOOK_TEST(test_other_namespace),
-	    HOOK_TEST(test_refusals),
+	    HOOK_TEST(test_kinds),           HOOK_TEST(test_no_packet_unseen), HOOK_TEST(test_killed_and_taken_over),
+	    HOOK_TEST(test_removed),         HOOK_TEST(test_detach_others),    HOOK_TEST(test_interface_made_again),
+	    HOOK_TEST(test_other_namespace), HOOK_TEST(test_refusals),
 	};
 	int failed;
 

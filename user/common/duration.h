@@ -17,7 +17,7 @@ struct instant {
 };
 
 #define DURATION_TEXT_SIZE 32
-#define INSTANT_TEXT_SIZE 32
+#define INSTANT_TEXT_SIZE  32
 
 struct error;
 
@@ -30,7 +30,7 @@ const char *instant_format(struct instant t, char buf[INSTANT_TEXT_SIZE]);
 int instant_parse(const char *text, struct instant *out, const char *field, struct error *err);
 
 /* The only two clock readings of the program; deciding code gets time as an argument. */
-struct instant instant_now(void);      /* CLOCK_REALTIME */
-int64_t monotonic_ms(void);            /* CLOCK_MONOTONIC */
+struct instant instant_now(void); /* CLOCK_REALTIME */
+int64_t monotonic_ms(void);       /* CLOCK_MONOTONIC */
 
 #endif

@@ -24,7 +24,7 @@ struct error {
 
 /* Fills err (NULL is allowed) and returns -code, so that a function can `return error_set(...)`. field may be NULL. */
 int error_set(struct error *err, enum error_code code, const char *field, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 
 const char *error_code_name(enum error_code code);
 /* 0 (ERROR_NONE) for an unknown name. */

@@ -107,8 +107,9 @@ int datapath_close_session(struct datapath *dp, struct rainbow_close *order, str
 int datapath_pin_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_pin *out);
 int datapath_nursling_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_nursling *out);
 /* Shows every pin (a batch dump; 0.4 s a million) until `each` returns false. Pins that come and go meanwhile may be missed. */
-int datapath_pins_each(struct datapath *dp, bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg),
-		       void *arg, struct error *err);
+int datapath_pins_each(struct datapath *dp,
+		       bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg), void *arg,
+		       struct error *err);
 /* Entries of the pin table at most, and of the nursery. */
 uint32_t datapath_pin_limit(struct datapath *dp);
 uint32_t datapath_nursery_limit(struct datapath *dp);

@@ -119,7 +119,8 @@ static struct cidr steer_range(const struct rainbow_steer_key *key)
 
 static uint32_t steer_service(const struct rainbow_steer_key *key)
 {
-	return (uint32_t)key->service[0] << 24 | (uint32_t)key->service[1] << 16 | (uint32_t)key->service[2] << 8 | key->service[3];
+	return (uint32_t)key->service[0] << 24 | (uint32_t)key->service[1] << 16 | (uint32_t)key->service[2] << 8 |
+	       key->service[3];
 }
 
 /* The keys are gathered first: a walk over a trie begins anew where its last key was removed. */

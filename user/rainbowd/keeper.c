@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "drain.h"
 #include "keeper.h"
+#include "neighbour.h"
 #include "worker.h"
 
 #define TICK_MS         100
@@ -25,7 +26,8 @@ struct keeper {
 	int64_t walked_ms;
 	int64_t attached_ms;
 	int64_t patient_until_ms; /* no changes before: the last one failed */
-	int64_t clocks_apart_ms;  /* CLOCK_REALTIME less CLOCK_MONOTONIC when the kernel was told the deadlines */
+	struct neighbour_round neighbours;
+	int64_t clocks_apart_ms; /* CLOCK_REALTIME less CLOCK_MONOTONIC when the kernel was told the deadlines */
 };
 
 /* --- changes of our own ------------------------------------------------------------------------------------------------ */
@@ -331,6 +333,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	step_services(keeper, now_ms);
 	step_ids(keeper, now_ms);
 	step_hooks(keeper, now_ms);
+	neighbours_use(keeper->daemon->datapath, &keeper->neighbours);
 }
 
 void keeper_poke(struct keeper *keeper)

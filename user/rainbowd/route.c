@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Two questions by rtnetlink(7), one answer each. */
+/* Two questions and a hint by rtnetlink(7), one answer each. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -127,4 +127,18 @@ int neighbour_get(uint32_t ifindex, const struct rainbow_addr *addr)
 	if (length < 0)
 		return (int)length;
 	return header->nlmsg_type == RTM_NEWNEIGH ? ((const struct ndmsg *)NLMSG_DATA(header))->ndm_state : -EPROTO;
+}
+
+int neighbour_use(uint32_t ifindex, const struct rainbow_addr *addr)
+{
+	struct question question = {
+	    .header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ndmsg)),
+		       .nlmsg_type = RTM_NEWNEIGH,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK},
+	    .body.neighbour = {.ndm_family = (unsigned char)family_of(addr), .ndm_ifindex = (int)ifindex, .ndm_flags = NTF_USE},
+	};
+	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
+
+	append_addr(&question, NDA_DST, addr);
+	return (int)ask(&question, answer);
 }

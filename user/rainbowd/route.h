@@ -18,5 +18,7 @@ struct route_answer {
 int route_get(const struct rainbow_addr *addr, struct route_answer *out);
 /* The NUD_* state of the neighbour, 0 if there is no entry, or -errno. */
 int neighbour_get(uint32_t ifindex, const struct rainbow_addr *addr);
+/* Tells the kernel that a packet is about to go there: it makes the entry or, if that is stale, asks again. 0, or -errno. */
+int neighbour_use(uint32_t ifindex, const struct rainbow_addr *addr);
 
 #endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Requests of flows that are not pinned: new ones (steps 7 and 8), those whose handshake is under way or proven (step 5), and
+ * strays (step 6).
+ */
+#ifndef RAINBOW_BPF_NURSERY_H
+#define RAINBOW_BPF_NURSERY_H
+
+#include "choose.h"
+#include "reclaim.h"
+#include "verdict.h"
+
+/* Step 6. Never an RST against an RST (RFC 9293, 3.10.7.1). */
+static __always_inline void decide_stray(struct way *way, const struct rainbow_service *service)
+{
+	if (service->stray == RAINBOW_STRAY_PASS)
+		way->verdict = VERDICT_STRAY_PASS;
+	else if (service->stray == RAINBOW_STRAY_DROP || way->packet.protocol != IPPROTO_TCP || is_reset(&way->packet))
+		way->verdict = VERDICT_STRAY_DROP;
+	else
+		way->verdict = VERDICT_STRAY_RESET;
+}
+
+static __always_inline int nursling_is_fresh(const struct rainbow_nursling *n)
+{
+	struct rainbow_meta *meta = meta_get();
+
+	return meta && jiffies_now() - n->began <= meta->nursery_seconds * meta->hz;
+}
+
+/*
+ * What a client was given with its first packet: those that follow before that handshake is proven get the same. Of two first
+ * packets at once, the later one takes over the earlier one's choice.
+ */
+static __noinline int nursery_agree(const struct rainbow_flow *flow, const struct rainbow_service *service,
+				    struct choice *choice)
+{
+	struct rainbow_nursling fresh = {
+	    .state = RAINBOW_NURSERY_CHOICE,
+	    .version = (__u16)choice->version,
+	    .backend = (__u16)choice->backend,
+	    .began = jiffies_now(),
+	};
+	struct rainbow_nursling *agreed;
+	struct rainbow_flow key;
+
+	client_key(&key, flow, service);
+	if (!bpf_map_update_elem(&rainbow_nursery, &key, &fresh, BPF_NOEXIST))
+		return 0;
+	agreed = bpf_map_lookup_elem(&rainbow_nursery, &key);
+	if (!agreed)
+		return 0;
+	choice->version = agreed->version;
+	choice->backend = agreed->backend;
+	return 1;
+}
+
+/* Step 8. NOEXIST: of two copies of a first packet the later follows the earlier. */
+static __always_inline void nursery_enter(const struct rainbow_flow *flow, const struct packet *p, const struct choice *choice)
+{
+	struct rainbow_nursling fresh = {
+	    .state = RAINBOW_NURSERY_ASKED,
+	    .version = (__u16)choice->version,
+	    .backend = (__u16)choice->backend,
+	    .began = jiffies_now(),
+	    .client_isn = p->segment.seq,
+	    .client_scale = p->scale,
+	    .server_scale = RAINBOW_SCALE_NONE,
+	};
+
+	bpf_map_update_elem(&rainbow_nursery, flow, &fresh, BPF_NOEXIST);
+}
+
+/* Steps 7 and 8. */
+static __noinline int decide_new(void *ctx, struct way *way, const struct rainbow_flow *flow)
+{
+	struct rainbow_service *service = service_get(flow->service);
+	struct choice choice = {};
+	struct rainbow_nursling *n;
+
+	if (!service)
+		return 0;
+	choose_version(flow, &choice);
+	if (!choice.version) {
+		__sync_fetch_and_add(&service->refused_no_version, 1);
+		way->verdict = VERDICT_REFUSED_VERSION;
+		return 0;
+	}
+	if (!choice.backend)
+		choice.backend = choose_backend(choice.version, choice.hash);
+	if (!choice.backend) {
+		count_refused(choice.version);
+		way->verdict = VERDICT_REFUSED_BACKENDS;
+		return 0;
+	}
+	count_chosen(choice.version);
+	if (service->affinity == RAINBOW_AFFINITY_CLIENT && !choice.joins && !choice.steered)
+		nursery_agree(flow, service, &choice);
+	nursery_enter(flow, &way->packet, &choice);
+	n = bpf_map_lookup_elem(&rainbow_nursery, flow);
+	decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, n ? n->backend : choice.backend);
+	return 0;
+}
+
+/* The pin of a proven handshake. */
+static __always_inline void pin_fill(struct rainbow_pin *pin, const struct rainbow_nursling *n, const struct packet *p)
+{
+	int scaled = n->client_scale != RAINBOW_SCALE_NONE && n->server_scale != RAINBOW_SCALE_NONE;
+
+	pin->state = RAINBOW_PIN_LIVE;
+	pin->version = n->version;
+	pin->backend = n->backend;
+	pin->opened = (__u32)(bpf_ktime_get_coarse_ns() / 1000000000ull);
+	pin->last_seen = jiffies_now();
+	pin->kind = RAINBOW_PIN_SESSION;
+	if (p->protocol != IPPROTO_TCP)
+		return;
+	/* Scaling is in force only where both sides offered it (RFC 7323, 2.2). */
+	pin->client_scale = scaled ? n->client_scale : 0;
+	pin->server_scale = scaled ? n->server_scale : 0;
+	pin->client.next = p->segment.seq;
+	pin->client.ack = n->server_isn + 1;
+	pin->client.edge = p->segment.ack + ((__u32)p->window << (pin->client_scale & 15));
+	pin->server.next = n->server_next;
+	pin->server.ack = n->client_isn + 1;
+	pin->server.edge = n->server_edge;
+}
+
+static __always_inline int version_keeps(__u32 id)
+{
+	struct rainbow_version *version = version_get(id);
+
+	return version && (version->state == RAINBOW_VERSION_ACTIVE || version->state == RAINBOW_VERSION_DRAINING);
+}
+
+/* From the nursery to a pin: enum opened. */
+__noinline int promote(const struct rainbow_flow *of, const struct rainbow_nursling *n, const struct packet *p)
+{
+	struct rainbow_service *service;
+	struct rainbow_pin pin = {};
+	struct rainbow_flow own;
+	const struct rainbow_flow *flow = &own;
+	int opened;
+
+	if (!of || !n || !p)
+		return OPENED_RETRY;
+	own = *of;
+	service = service_get(flow->service);
+	if (!service || !version_keeps(n->version))
+		return OPENED_NO_VERSION;
+	pin_fill(&pin, n, p);
+	if (service->affinity != RAINBOW_AFFINITY_CLIENT)
+		return session_open(flow, &pin);
+	opened = client_join(flow, service, &pin);
+	if (opened != OPENED)
+		return opened;
+	opened = pin_insert(flow, &pin);
+	if (opened != OPENED)
+		client_leave(flow, &pin, RAINBOW_END_FORCED);
+	return opened;
+}
+
+/* Does this packet of the client prove the handshake? TCP: it acknowledges what only the backend could have said. */
+static __always_inline int is_proof(const struct rainbow_nursling *n, const struct packet *p)
+{
+	const struct rainbow_segment *s = &p->segment;
+
+	/* An old one may name ids that have been given away since. */
+	if (n->state != RAINBOW_NURSERY_ANSWERED || !nursling_is_fresh(n))
+		return 0;
+	if (p->protocol == IPPROTO_UDP)
+		return 1;
+	return (s->flags & (RAINBOW_TCP_ACK | RAINBOW_TCP_SYN | RAINBOW_TCP_RST)) == RAINBOW_TCP_ACK &&
+	       rainbow_seq_within(s->ack, n->server_isn + 1, n->server_next) && s->seq - n->client_isn - 1 <= 65535;
+}
+
+static __always_inline void decide_promotion(void *ctx, struct way *way, const struct rainbow_flow *flow,
+					     struct rainbow_nursling *n)
+{
+	__u32 backend = n->backend, version = n->version;
+	struct packet *p = &way->packet;
+	struct rainbow_pin *pin;
+	int opened = promote(flow, n, p);
+
+	reclaim();
+	if (opened == OPENED_RETRY) {
+		way->verdict = VERDICT_RETRY;
+		return;
+	}
+	if (opened != OPENED && opened != OPENED_ALREADY) {
+		/* The backend believes in this session: its next packet is answered, too. */
+		n->state = RAINBOW_NURSERY_REFUSED;
+		count_refused(version);
+		way->verdict = opened == OPENED_FULL       ? VERDICT_REFUSED_TABLE
+			       : opened == OPENED_NO_PLACE ? VERDICT_REFUSED_BACKENDS
+							   : VERDICT_REFUSED_VERSION;
+		return;
+	}
+	bpf_map_delete_elem(&rainbow_nursery, flow);
+	pin = bpf_map_lookup_elem(&rainbow_pin, flow);
+	if (pin && p->protocol == IPPROTO_TCP)
+		pin_step_client(flow, pin, &p->segment, p->window);
+	decide_to_backend(ctx, way, VERDICT_REQUEST, backend);
+}
+
+/* Step 5. 1 where the nursery had the answer. */
+static __noinline int decide_request_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
+{
+	struct rainbow_nursling *n = bpf_map_lookup_elem(&rainbow_nursery, flow);
+	struct packet *p = &way->packet;
+
+	if (!n)
+		return 0;
+	if (is_first(p) && (!nursling_is_fresh(n) || !version_keeps(n->version) ||
+			    (p->protocol == IPPROTO_TCP && p->segment.seq != n->client_isn))) {
+		bpf_map_delete_elem(&rainbow_nursery, flow); /* another attempt, and so a new choice */
+		return 0;
+	}
+	if (n->state == RAINBOW_NURSERY_REFUSED) {
+		decide_closed(way);
+		return 1;
+	}
+	if (is_proof(n, p)) {
+		decide_promotion(ctx, way, flow, n);
+		return 1;
+	}
+	if (is_first(p)) {
+		if (p->protocol == IPPROTO_UDP) /* one-way streams stay together, too, while their entry is not churned out */
+			n->began = jiffies_now();
+		decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, n->backend);
+		return 1;
+	}
+	/* The client gave up (a port scanner, a timeout): the backend hears it. */
+	if (is_reset(p) && p->segment.seq - n->client_isn - 1 <= 65535) {
+		decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, n->backend);
+		bpf_map_delete_elem(&rainbow_nursery, flow);
+		return 1;
+	}
+	return 0;
+}
+
+#endif

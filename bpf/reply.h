@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Step 2: packets from a backend. Those of a session go on to the client; others are the backend's own traffic. */
+#ifndef RAINBOW_BPF_REPLY_H
+#define RAINBOW_BPF_REPLY_H
+
+#include "verdict.h"
+
+/* Can this hook send the reply to the client? At egress it is on its way already. */
+static __always_inline int can_reply(void *ctx, struct way *way, struct rainbow_hop *hop)
+{
+	struct rainbow_service *service;
+
+	if (way->place == PLACE_EGRESS)
+		return 1;
+	service = service_get(way->service);
+	return service && hop_use(ctx, way, hop, &service->address, &way->packet.target);
+}
+
+/* Does this TCP segment from the backend belong to the handshake in the nursery? Notes what it tells. */
+static __always_inline int nursling_step_server(const struct rainbow_flow *flow, struct rainbow_nursling *n,
+						const struct packet *p)
+{
+	const struct rainbow_segment *s = &p->segment;
+	__u32 end = s->seq + s->length + !!(s->flags & RAINBOW_TCP_FIN);
+
+	/* It acknowledges our SYN, or (RFC 7413) data that came with it. */
+	if (!(s->flags & RAINBOW_TCP_ACK) || s->ack - n->client_isn - 1 > 65535)
+		return 0;
+	if (s->flags & RAINBOW_TCP_RST) { /* nobody listens there */
+		bpf_map_delete_elem(&rainbow_nursery, flow);
+		return 1;
+	}
+	if (s->flags & RAINBOW_TCP_SYN) {
+		n->server_isn = s->seq;
+		n->server_next = s->seq + 1;
+		n->server_edge = s->ack + p->window;
+		n->server_scale = p->scale;
+		n->state = RAINBOW_NURSERY_ANSWERED;
+		return 1;
+	}
+	if (n->state != RAINBOW_NURSERY_ANSWERED || !rainbow_seq_within(s->seq, n->server_isn, n->server_next))
+		return 0;
+	if (rainbow_seq_before(n->server_next, end))
+		n->server_next = end;
+	return 1;
+}
+
+/* 1 where the nursery had the answer. */
+static __noinline int decide_reply_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
+{
+	struct rainbow_nursling *n = bpf_map_lookup_elem(&rainbow_nursery, flow);
+	struct rainbow_hop hop = {};
+
+	if (!n || n->backend != way->backend)
+		return 0;
+	if (n->state == RAINBOW_NURSERY_REFUSED) {
+		decide_closed(way);
+		return 1;
+	}
+	if (!can_reply(ctx, way, &hop)) {
+		way->verdict = VERDICT_PASS_BY_STACK;
+		return 1;
+	}
+	if (way->packet.protocol == IPPROTO_UDP)
+		n->state = RAINBOW_NURSERY_ANSWERED;
+	else if (!nursling_step_server(flow, n, &way->packet))
+		return 0;
+	way->verdict = VERDICT_HANDSHAKE_REPLY;
+	return 1;
+}
+
+/* The pin of a session that has ended: late packets, and a new session's handshake over the same flow. */
+static __always_inline void decide_reply_ended(void *ctx, struct way *way, const struct rainbow_flow *flow,
+					       struct rainbow_pin *pin)
+{
+	enum rainbow_pin_state state = pin->state;
+
+	if (decide_reply_nursery(ctx, way, flow))
+		return;
+	way->ifindex = 0;
+	if (state == RAINBOW_PIN_KILLED) {
+		decide_killed(way, pin, RAINBOW_TOLD_SERVER);
+	} else if (state == RAINBOW_PIN_CLOSING) {
+		if (!can_reply(ctx, way, &pin->hop)) {
+			way->verdict = VERDICT_PASS_BY_STACK;
+			return;
+		}
+		pin_touch(pin);
+		way->verdict = VERDICT_REPLY;
+	}
+}
+
+/* A reply of a live session. */
+static __always_inline void follow_reply(void *ctx, struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin,
+					 const struct rainbow_backend *backend)
+{
+	struct packet *p = &way->packet;
+
+	if (is_overdue(backend) && pin_kill(flow, pin, RAINBOW_END_FORCED)) {
+		decide_killed(way, pin, RAINBOW_TOLD_SERVER);
+		return;
+	}
+	if (!can_reply(ctx, way, &pin->hop)) {
+		way->verdict = VERDICT_PASS_BY_STACK;
+		return;
+	}
+	pin_touch(pin);
+	if (p->protocol == IPPROTO_TCP)
+		pin_step_server(flow, pin, &p->segment, p->window);
+	way->verdict = VERDICT_REPLY;
+}
+
+/* A live pin is followed: 1. */
+static __always_inline int decide_reply_pinned(void *ctx, struct way *way, const struct rainbow_flow *flow,
+					       struct rainbow_pin *pin, const struct rainbow_backend *backend)
+{
+	if (!pin || pin->backend != way->backend || !pin_is_live(pin->state))
+		return 0;
+	follow_reply(ctx, way, flow, pin, backend);
+	return 1;
+}
+
+/* Step 2: from a backend. Without a session it is the backend's own traffic, and not ours. */
+static __noinline int decide_reply(void *ctx, struct way *way)
+{
+	struct rainbow_backend *backend = backend_get(way->backend);
+	struct rainbow_flow flow = {.client = way->packet.target, .port = way->packet.target_port};
+	struct rainbow_pin *pin;
+
+	if (!backend)
+		return 0;
+	flow.service = way->service = backend->service;
+	pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+	if (decide_reply_pinned(ctx, way, &flow, pin, backend))
+		return 0;
+	if (pin && pin->backend == way->backend) {
+		decide_reply_ended(ctx, way, &flow, pin);
+		return 0;
+	}
+	if (decide_reply_nursery(ctx, way, &flow))
+		return 0;
+	/* Another CPU may have promoted the flow between the two looks. */
+	way->ifindex = 0;
+	pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+	decide_reply_pinned(ctx, way, &flow, pin, backend);
+	return 0;
+}
+
+#endif

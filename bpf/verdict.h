@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the deciding files share: small questions about a packet, and the verdicts that more than one of them gives. */
+#ifndef RAINBOW_BPF_VERDICT_H
+#define RAINBOW_BPF_VERDICT_H
+
+#include "hop.h"
+#include "session.h"
+
+static __always_inline int is_first(const struct packet *p)
+{
+	const __u8 all = RAINBOW_TCP_SYN | RAINBOW_TCP_ACK | RAINBOW_TCP_RST | RAINBOW_TCP_FIN;
+
+	return p->protocol == IPPROTO_UDP || (p->segment.flags & all) == RAINBOW_TCP_SYN;
+}
+
+static __always_inline int is_reset(const struct packet *p)
+{
+	return p->protocol == IPPROTO_TCP && (p->segment.flags & RAINBOW_TCP_RST);
+}
+
+/* A session that was told to die answers TCP with RST; a datagram, or an RST itself, has no answer. */
+static __always_inline void decide_closed(struct way *way)
+{
+	if (way->packet.protocol == IPPROTO_TCP && !is_reset(&way->packet))
+		way->verdict = VERDICT_CLOSED_RESET;
+	else
+		way->verdict = VERDICT_CLOSED_DROP;
+}
+
+/* The same, and notes on the pin which end has been told: not the one whose RST may be a stranger's. */
+static __always_inline void decide_killed(struct way *way, struct rainbow_pin *pin, __u8 told)
+{
+	decide_closed(way);
+	if (way->verdict == VERDICT_CLOSED_RESET)
+		pin->told |= told;
+}
+
+static __always_inline void decide_to_backend(void *ctx, struct way *way, enum verdict verdict, __u32 id)
+{
+	struct rainbow_backend *backend = backend_get(id);
+
+	way->verdict = verdict;
+	way->backend = id;
+	if (backend)
+		hop_use(ctx, way, &backend->hop, &way->packet.source, &backend->address);
+}
+
+/* Has the hour come at which every session of this backend's version is closed? Holds with rainbowd dead, too. */
+static __always_inline int is_overdue(const struct rainbow_backend *backend)
+{
+	__u64 after = backend->close_after;
+
+	return after && bpf_jiffies64() >= after;
+}
+
+#endif
