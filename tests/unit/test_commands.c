@@ -500,6 +500,22 @@ static void test_model_is_sorted(void **state)
 	assert_refused(model_get_service(model, "zoo", &out, &err), ERROR_NOT_FOUND, "there is: chat, web");
 }
 
+/* A list of names that is cut says so. */
+static void test_long_lists_are_cut_with_a_sign(void **state)
+{
+	struct model *model = *state;
+	struct service *out;
+	char name[16];
+
+	for (int i = 10; i < 72; i++) {
+		snprintf(name, sizeof(name), "s%d", i);
+		model_replace(model, NULL, make_service(name, "10.9.0.3:80"));
+	}
+	assert_refused(model_get_service(model, "zoo", &out, &err), ERROR_NOT_FOUND, "there is: s10, s11, ");
+	assert_non_null(strstr(err.message, " and "));
+	assert_string_equal(err.message + strlen(err.message) - strlen(" more"), " more");
+}
+
 static void test_clone_is_deep(void **state)
 {
 	struct service *web = web_of(state), *copy = service_clone(web);
@@ -536,6 +552,7 @@ int main(void)
 	    TEST(test_the_last_eviction_counts),
 	    TEST(test_steers),
 	    TEST(test_model_is_sorted),
+	    TEST(test_long_lists_are_cut_with_a_sign),
 	    TEST(test_clone_is_deep),
 	};
 

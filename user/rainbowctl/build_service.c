@@ -92,6 +92,24 @@ static int add_listener(const char *text, struct request *request, struct error 
 	return 0;
 }
 
+static int add_client_prefix(const struct words *words, struct request *request, struct error *err)
+{
+	const char *text = words->option[OPTION_CLIENT_PREFIX];
+	const char *affinity = words->option[OPTION_AFFINITY];
+	uint64_t bits;
+	int rc;
+
+	if (!text)
+		return 0;
+	if (!affinity || strcmp(affinity, "client"))
+		return error_set(err, ERROR_BAD_INPUT, "--client-prefix",
+				 "'%s': only --affinity client looks at the client's address", text);
+	rc = number_parse(text, 1, 128, &bits, "--client-prefix", err);
+	if (!rc)
+		request_member(request, "client_prefix", json_integer((json_int_t)bits));
+	return rc;
+}
+
 int build_service_add(const struct words *words, struct request *request, struct error *err)
 {
 	const char *timeout = words->option[OPTION_IDLE_TIMEOUT];
@@ -108,7 +126,8 @@ int build_service_add(const struct words *words, struct request *request, struct
 	request_string(request, "affinity", words->option[OPTION_AFFINITY]);
 	request_string(request, "selection", words->option[OPTION_SELECTION]);
 	request_string(request, "stray", words->option[OPTION_STRAY]);
-	rc = build_duration_member(words, OPTION_IDLE_TIMEOUT, request, "idle_timeout", err);
+	rc = add_client_prefix(words, request, err);
+	rc = rc ? rc : build_duration_member(words, OPTION_IDLE_TIMEOUT, request, "idle_timeout", err);
 	if (rc || !timeout)
 		return rc;
 	if (!duration_parse(timeout, &duration, "", NULL) && duration.ms > IDLE_TIMEOUT_MAX_MS)

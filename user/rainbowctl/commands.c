@@ -24,7 +24,7 @@ const struct command commands[] = {
 	{
 		.name = "service add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_service_add,
 		.arguments = {WORD("NAME"), WORD("ADDR:PORT[/tcp|udp]")},
-		.options = B(AFFINITY) | B(SELECTION) | B(STRAY) | B(IDLE_TIMEOUT),
+		.options = B(AFFINITY) | B(SELECTION) | B(STRAY) | B(IDLE_TIMEOUT) | B(CLIENT_PREFIX),
 		.summary = "make a service: the address that clients dial",
 		.detail = "The protocol is tcp unless /udp follows. Until a version is added, packets to the service are strays.",
 		.example = "rainbowctl service add agent 10.0.0.10:443 --selection exact",

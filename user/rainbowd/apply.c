@@ -228,11 +228,9 @@ static int apply_steps(struct datapath *dp, const struct service *before, const 
 		rc = open_versions(dp, before, after, err);
 		rc = rc ? rc : open_steers(dp, before, after, err);
 		rc = rc ? rc : open_service(dp, before, after, err);
-	} else {
-		datapath_lookup_remove(dp, &before->at.addr, before->at.port, before->protocol);
+		/* 5. From here on nobody follows the old wheel. */
+		rc = rc ? rc : datapath_barrier(dp, err);
 	}
-	/* 5. From here on nobody follows the old wheel. */
-	rc = rc ? rc : datapath_barrier(dp, err);
 	if (rc || !closes_something(before, after))
 		return rc;
 	if (before)
@@ -241,9 +239,18 @@ static int apply_steps(struct datapath *dp, const struct service *before, const 
 	return rc ? rc : datapath_barrier(dp, err);
 }
 
+/* 8. Last, the packets of a removed service are not ours any more: until here a session might have slipped in and live on. */
+static int forget_service(struct datapath *dp, const struct service *service, struct error *err)
+{
+	datapath_lookup_remove(dp, &service->at.addr, service->at.port, service->protocol);
+	return datapath_barrier(dp, err);
+}
+
 int apply_undo(struct datapath *dp, const struct service *before, const struct service *after, struct error *err)
 {
-	return apply_steps(dp, after, before, err);
+	int rc = apply_steps(dp, after, before, err);
+
+	return rc || before ? rc : forget_service(dp, after, err);
 }
 
 int apply_service(struct datapath *dp, const struct service *before, const struct service *after, struct error *err)
@@ -252,6 +259,8 @@ int apply_service(struct datapath *dp, const struct service *before, const struc
 	int rc = apply_steps(dp, before, after, err);
 
 	rc = rc ? rc : check_empty(dp, before, after, err);
+	if (!rc && !after)
+		rc = forget_service(dp, before, err);
 	if (rc && apply_undo(dp, before, after, &undo))
 		log_error("apply", "could not restore service %s: %s; SIGHUP tries again", before ? before->name : after->name,
 			  undo.message);

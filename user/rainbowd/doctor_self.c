@@ -27,10 +27,12 @@ static void check_veth(struct doctor *doctor, const struct hook_wish *wish, cons
 	if (hook->hook.kind != RAINBOW_HOOK_XDP || netdev_get(wish->interface, &device, &err) ||
 	    strcmp(device.link_kind, "veth") != 0)
 		return;
-	check = doctor_add(
-	    doctor, "hook", wish->interface, DOCTOR_WARN,
-	    "native XDP on a veth: it is slower than TC there, and peers that offload checksums or lack GRO lose packets");
-	doctor_fix(check, "--interface %s:tc; or at each peer: ethtool -K PEER tx off gro on", wish->interface);
+	check = doctor_add(doctor, "hook", wish->interface, DOCTOR_WARN,
+			   "native XDP on a veth: what it sends back stalls unless the peer has an XDP program, what it "
+			   "redirects to a peer without "
+			   "GRO is lost, and checksums left to be filled in are wrong; TC is faster there, too");
+	doctor_fix(check, "--interface %s:tc; or at each peer: an XDP program that passes all, ethtool -K PEER gro on tx off",
+		   wish->interface);
 }
 
 static void check_hook(struct doctor *doctor, const struct hook_wish *wish, const struct hook_info *hook)

@@ -133,6 +133,46 @@ static void check_neighbour(struct doctor *doctor, const char *subject, const st
 	}
 }
 
+static bool is_hooked(struct doctor *doctor, uint32_t ifindex)
+{
+	struct hook_info hooks[RAINBOW_MAX_HOOKS];
+	size_t i, count = datapath_hooks(doctor->daemon->datapath, hooks, RAINBOW_MAX_HOOKS);
+
+	for (i = 0; i < count; i++)
+		if (hooks[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/* The kernel tracks connections of a network namespace only while a rule there asks for it. */
+static bool tracks_connections(void)
+{
+	unsigned int count = 0;
+	FILE *file = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%u", &count) != 1)
+		count = 0;
+	fclose(file);
+	return count > 0;
+}
+
+/* Requests are sent past the stack; replies that come in where no hook is cross it. */
+static void check_tracking(struct doctor *doctor, const char *subject, uint32_t ifindex)
+{
+	struct doctor_check *check;
+	char name[IF_NAMESIZE];
+
+	if (!if_indextoname(ifindex, name) || is_hooked(doctor, ifindex) || !tracks_connections())
+		return;
+	check = doctor_add(doctor, "conntrack", subject, DOCTOR_WARN,
+			   "reached over %s, which has no hook: this host tracks connections and sees only the replies; rules "
+			   "with NAT (as Docker's) or \"ct state invalid drop\" break them",
+			   name);
+	doctor_fix(check, "hook that interface, too: rainbowd --interface %s:tc", name);
+}
+
 static void check_backend(struct doctor *doctor, const struct service *service, const struct version *version,
 			  const struct backend *backend, uint32_t client_mtu)
 {
@@ -154,6 +194,7 @@ static void check_backend(struct doctor *doctor, const struct service *service, 
 	}
 	check_neighbour(doctor, subject, &backend->at.addr, &route);
 	check_mtu(doctor, subject, route.ifindex, client_mtu);
+	check_tracking(doctor, subject, route.ifindex);
 }
 
 void doctor_check_ways(struct doctor *doctor)

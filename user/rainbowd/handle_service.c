@@ -9,12 +9,12 @@ static json_t *json_service(const struct service *service)
 {
 	char address[ADDR_TEXT_SIZE], idle[DURATION_TEXT_SIZE];
 
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "name", service->name, "address",
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "name", service->name, "address",
 			 addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol",
 			 protocol_name(service->protocol), "mode", "nat", "affinity", affinity_name(service->affinity),
 			 "selection", selection_name(service->selection), "stray", stray_name(service->stray), "idle_timeout",
-			 duration_format(service->idle_timeout, idle), "generation", (json_int_t)service->generation,
-			 "versions", (json_int_t)service->version_count);
+			 duration_format(service->idle_timeout, idle), "client_prefix", (json_int_t)service->client_prefix,
+			 "generation", (json_int_t)service->generation, "versions", (json_int_t)service->version_count);
 }
 
 int handle_service_list(struct request *request, json_t **reply, struct error *err)
@@ -80,8 +80,8 @@ static int read_words(const json_t *body, struct service *service, struct error 
 
 static int read_service(const json_t *body, struct service *service, struct error *err)
 {
-	static const char *const keys[] = {"name",      "address", "protocol",     "affinity",
-					   "selection", "stray",   "idle_timeout", NULL};
+	static const char *const keys[] = {"name",  "address",      "protocol",      "affinity", "selection",
+					   "stray", "idle_timeout", "client_prefix", NULL};
 	const char *name = NULL, *address = NULL;
 	bool idle_given;
 	int rc = body_check_keys(body, keys, err);
@@ -92,6 +92,7 @@ static int read_service(const json_t *body, struct service *service, struct erro
 	rc = rc ? rc : endpoint_parse(address, &service->at, "address", err);
 	rc = rc ? rc : read_words(body, service, err);
 	rc = rc ? rc : body_duration(body, "idle_timeout", &idle_given, &service->idle_timeout, err);
+	rc = rc ? rc : body_number(body, "client_prefix", 1, 128, &service->client_prefix, err);
 	if (!rc)
 		text_copy(service->name, sizeof(service->name), name);
 	return rc;
