@@ -53,11 +53,22 @@ is_wanted() { # NAME
 	return 1
 }
 
+# In the background, so that an interrupt is heard at once, and by the name of its pid, so that it ends with us.
+step() { # COMMAND...
+	local code=0
+
+	"$@" &
+	name_of[$!]=$1
+	wait "$!" || code=$?
+	unset "name_of[$!]"
+	return "$code"
+}
+
 build() {
-	scripts/install-deps.sh build test || return
-	make BUILD="$BUILD" all test-programs || return
+	step scripts/install-deps.sh build test || return
+	step make -s BUILD="$BUILD" all test-programs || return
 	# A rainbowd that calls itself newer, for the upgrades in e2e/p1.
-	make BUILD="$BUILD/next" VERSION=next "$BUILD/next/rainbowd"
+	step make -s BUILD="$BUILD/next" VERSION=next "$BUILD/next/rainbowd"
 }
 
 # e2e tests begin with those that take longest: each says so in a line "# Takes N s".
@@ -178,7 +189,7 @@ check_left_behind() { # what was there before
 
 stop() { # SIGNAL EXIT-CODE
 	trap '' INT TERM HUP
-	printf '\ncheck: %s: ending %d running tests\n' "$1" "${#name_of[@]}" >&2
+	printf '\ncheck: %s: ending %s\n' "$1" "${name_of[*]}" >&2
 	kill -s TERM "${!name_of[@]}" 2>/dev/null || true
 	wait "${!name_of[@]}" 2>/dev/null || true
 	exit "$2"
@@ -193,6 +204,9 @@ main() {
 	local before
 
 	parse "$@"
+	trap 'stop interrupted 130' INT
+	trap 'stop terminated 143' TERM
+	trap 'stop hung-up 129' HUP
 	if ! build; then
 		report FAILED build 0.0
 		failed=1
@@ -205,9 +219,6 @@ main() {
 		return
 	fi
 	((${#tests[@]} > 0)) || { printf 'check: no test has "%s" in its name\n' "${patterns[*]}" >&2 && exit 2; }
-	trap 'stop interrupted 130' INT
-	trap 'stop terminated 143' TERM
-	trap 'stop hung-up 129' HUP
 	before=$(list_left_behind)
 	run
 	check_left_behind "$before"

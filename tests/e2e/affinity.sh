@@ -10,7 +10,8 @@ readonly CLIENTS=21 # an odd number: by the wheel alone, a client's connections 
 
 # The client addresses that have connections to backend N.
 clients_of() { # N
-	lab_in "backend$1" ss -Htn state established 'sport = :8080' | awk '{print $4}' | sed 's/:[0-9]*$//; s/^\[//; s/\]$//; s/^::ffff://' | sort -u
+	lab_in "backend$1" ss -Htn state established 'sport = :8080' |
+		awk '{print $4}' | sed 's/:[0-9]*$//; s/^\[//; s/\]$//; s/^::ffff://' | sort -u
 }
 
 expect_apart() {
@@ -32,7 +33,8 @@ run() { # TOPOLOGY HOOK OFFLOADS
 	of_v1=$(clients_of 1 | wc -l)
 	expect_between 'clients of v1' "$of_v1" $((CLIENTS / 2)) $((CLIENTS / 2 + 1))
 	expect_eq 'live sessions, which are clients' "$(version_count v1 live) $(version_count v2 live)" "$of_v1 $((CLIENTS - of_v1))"
-	expect_eq 'sessions by rainbowctl' "$(json '[.sessions[].flows] | "\(length) \(add)"' sessions chat)" "$CLIENTS $((CLIENTS * 5))"
+	expect_eq 'sessions by rainbowctl' "$(json '[.sessions[].flows] | "\(length) \(add)"' sessions chat)" \
+		"$CLIENTS $((CLIENTS * 5))"
 	expect_turns first
 
 	part "IPv4, $1, $2: a client comes back"

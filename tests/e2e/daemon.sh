@@ -105,7 +105,8 @@ bad_options() {
 	usual_options tc
 	while IFS='|' read -r code regex words; do
 		# shellcheck disable=SC2086 # words
-		expect_code "$code" rainbowd_foreground $words --pin-dir "$LAB_PINS" --state-dir "$LAB_DIR/state" --socket "$LAB_DIR/rainbow.sock"
+		expect_code "$code" rainbowd_foreground $words --pin-dir "$LAB_PINS" --state-dir "$LAB_DIR/state" \
+			--socket "$LAB_DIR/rainbow.sock"
 		expect_match "rainbowd $words" "$E2E_OUT" "$regex"
 	done <<-'END'
 		2|--interface|
@@ -130,7 +131,8 @@ peers() {
 	chmod 755 "$LAB_DIR"
 	expect_code 0 lab_ctl status
 	# Root's alone, or that of a group called rainbow as well.
-	expect_eq 'mode of the socket' "$(stat -c %a "$LAB_DIR/rainbow.sock")" "$(getent group rainbow >/dev/null && echo 660 || echo 600)"
+	expect_eq 'mode of the socket' "$(stat -c %a "$LAB_DIR/rainbow.sock")" \
+		"$(getent group rainbow >/dev/null && echo 660 || echo 600)"
 	cp "${LAB_RAINBOWCTL:-$LAB_BUILD/rainbowctl}" "$LAB_DIR/ctl"
 	expect_code 6 "${as_nobody[@]}" "$LAB_DIR/ctl" --socket "$LAB_DIR/rainbow.sock" status
 	chmod 666 "$LAB_DIR/rainbow.sock" # even then: it looks who its peer is

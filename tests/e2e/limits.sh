@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Limits: a backend at max_sessions and a full pin table refuse the new session, with a reset and a count, and leave the live ones
-# alone; the 65th service, the 65th version of a service and the 257th backend of a version are refused with the reason.
+# Limits: a backend at max_sessions and a full pin table refuse the new session, with a reset and a count, and leave the live
+# ones alone; the 65th service, the 65th version of a service and the 257th backend of a version are refused with the reason.
 # Takes 20 s.
 source "$(dirname "$0")/lib.sh"
 

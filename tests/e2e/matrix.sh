@@ -40,7 +40,8 @@ talk() { # PROTOCOL FAMILY
 
 	expect_turns "$name"
 	expect_eq "$name: live sessions by version" "$(live_of "$name")" "$((SESSIONS / 2)) $((SESSIONS / 2))"
-	expect_eq "$name: the clients say so, too" "$(lab_stat "$name" '[.versions[].live] | @csv')" "$((SESSIONS / 2)),$((SESSIONS / 2))"
+	expect_eq "$name: the clients say so, too" "$(lab_stat "$name" '[.versions[].live] | @csv')" \
+		"$((SESSIONS / 2)),$((SESSIONS / 2))"
 	expect_whole "$name"
 	[[ $1 == udp ]] || wait_until 5 "$name: the ends to be counted" is_eq "$((SESSIONS / 2)) $((SESSIONS / 2))" ended_of "$name"
 }

@@ -24,7 +24,8 @@ order() { # RAINBOWCTL-ARGUMENTS...
 change_weights() {
 	local labels label left=1000 share words=()
 
-	mapfile -t labels < <(json '.services[0].versions[] | select(.state == "active") | .label' status | shuf --random-source=<(seeded))
+	mapfile -t labels < <(json '.services[0].versions[] | select(.state == "active") | .label' status |
+		shuf --random-source=<(seeded))
 	for label in "${labels[@]:1}"; do
 		share=$((RANDOM % (left + 1))) left=$((left - share))
 		words+=("$label=$((share / 10)).$((share % 10))")
@@ -44,7 +45,8 @@ upgrade() { # KILL|TERM
 		running=$NEXT
 	fi
 	restart "$1" "$running"
-	expect_eq 'the version of rainbowd that runs' "$(json .daemon.version status)" "$("$running" --version | sed 's/^rainbowd //; s/ .*//')"
+	expect_eq 'the version of rainbowd that runs' "$(json .daemon.version status)" \
+		"$("$running" --version | sed 's/^rainbowd //; s/ .*//')"
 }
 
 act() { # WHAT

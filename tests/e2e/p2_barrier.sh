@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# P2, a command is a barrier: while many threads open sessions, set-weight, drain, undrain and rollback change where they go; none
-# that began after a command was answered goes to a version that the command took out.
+# P2, a command is a barrier: while many threads open sessions, set-weight, drain, undrain and rollback change where they go;
+# none that began after a command was answered goes to a version that the command took out.
 # Takes 12 s.
 source "$(dirname "$0")/lib.sh"
 

@@ -32,7 +32,7 @@ run() { # TOPOLOGY HOOK OFFLOADS
 	ctl drain chat v1 --deadline 1s
 	lab_rainbowd_kill
 	lab_tell old expect-forced v1 >/dev/null
-	# One second, and ten of grace in which rainbowd would have closed them one by one. Every session speaks: the kernel closes all.
+	# One second, and ten of grace in which rainbowd would have closed them one by one. Every session speaks, so all are closed.
 	wait_until 30 'the kernel to close all sessions of v1' is_eq 0 version_count v1 live
 	expect_eq 'sessions of v1 ended by force' "$(version_count v1 ended_forced)" 150
 	expect_between 'clients that have heard it' "$(lab_stat old '.versions.v1.forced')" 1 150

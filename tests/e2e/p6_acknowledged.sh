@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# P6, nothing acknowledged is lost: rainbowd is killed with -9 at random moments of a stream of commands. After each start all that
-# was acknowledged is in force, in what it says and in the kernel; and nobody's session noticed.
+# P6, nothing acknowledged is lost: rainbowd is killed with -9 at random moments of a stream of commands. After each start all
+# that was acknowledged is in force, in what it says and in the kernel; and nobody's session noticed.
 # Takes 30 s.
 source "$(dirname "$0")/lib.sh"
 
@@ -19,8 +19,8 @@ weight_of() { # LABEL, in permille
 	version_json chat "$1" '.weight * 10 | round'
 }
 
-# Sends the n-th command. What it makes true is written to `acknowledged` when it was acknowledged. A weight is only true until the
-# next one: those go to `weights`, when they are tried and, again, when they are acknowledged.
+# Sends the n-th command. What it makes true is written to `acknowledged` when it was acknowledged. A weight is only true until
+# the next one: those go to `weights`, when they are tried and, again, when they are acknowledged.
 command_send() { # N
 	local n=$1 label=n$(($1 / 5)) fact='' weight=$((($1 * 7) % 999 + 1)) order
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# P7, what is not ours passes untouched. First rainbow is attached to the ports of a bridge, which changes nothing in a frame: each
-# frame of many kinds, well-made and not, must arrive byte for byte. Then through the router as such: ping, neighbours found
+# P7, what is not ours passes untouched. First rainbow is attached to the ports of a bridge, which changes nothing in a frame:
+# each frame of many kinds, well-made and not, must arrive byte for byte. Then through the router as such: ping, neighbours found
 # anew, TCP to another port.
 # Takes 20 s.
 source "$(dirname "$0")/lib.sh"

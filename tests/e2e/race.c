@@ -50,6 +50,7 @@ static const char *socket_path;
 static size_t threads = 8;
 static long pause_ms = 20;
 static atomic_bool over;
+static atomic_int_fast64_t latest; /* beginning of a session that has opened; of several, nearly the last */
 
 /* --- servers: greet with the number of their version ----------------------------------------------------------------------- */
 
@@ -112,6 +113,7 @@ static void session_try(struct racer *racer)
 		seen.opened = now_ns();
 		seen.version = greeting - '0';
 		seen_add(racer, seen);
+		latest = seen.began;
 	} else {
 		racer->failed++;
 	}
@@ -177,7 +179,10 @@ static void orders_send(void)
 	nanosleep(&pause, NULL);
 	for (size_t i = 0; i < order_count; i++) {
 		order_send(&orders[i]);
-		nanosleep(&pause, NULL); /* the stretch in which sessions are judged */
+		/* The stretch in which sessions are judged: a command that none followed proves nothing. */
+		do
+			nanosleep(&pause, NULL);
+		while (latest <= orders[i].answered && now_ns() < orders[i].answered + ENDS_PATIENCE * 1000000000ll);
 	}
 }
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Which version a new session gets: exact counts, so that 5 % is one in each twenty; hash comes near, and a raised share moves only
-# those it must; a steer sends a client range to its version, also to one with weight 0.
+# Which version a new session gets: exact counts, so that 5 % is one in each twenty; hash comes near, and a raised share moves
+# only those it must; a steer sends a client range to its version, also to one with weight 0.
 # Takes 15 s.
 source "$(dirname "$0")/lib.sh"
 
@@ -84,7 +84,8 @@ hash() {
 # From this client address, all sessions go to this version.
 expect_from() { # ADDRESS[+COUNT] LABEL WHAT
 	come_and_go 10 --from "$1"
-	expect_eq "$3: sessions from $1" "$(tail -n 1 "$LAB_DIR/guest.log" | jq -r '.versions | map_values(.opened) | to_entries | map("\(.key):\(.value)") | join(" ")')" "$2:10"
+	expect_eq "$3: sessions from $1" \
+		"$(tail -n 1 "$LAB_DIR/guest.log" | jq -r '.versions | to_entries | map("\(.key):\(.value.opened)") | join(" ")')" "$2:10"
 }
 
 steers() { # TOPOLOGY HOOK OFFLOADS 4|6

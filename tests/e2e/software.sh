@@ -177,7 +177,7 @@ streams() { # TOPOLOGY HOOK OFFLOADS
 	lab_down
 }
 
-# --- WebSockets ----------------------------------------------------------------------------------------------------------------
+# --- WebSockets --------------------------------------------------------------------------------------------------------------
 
 websocket_round() {
 	local answer
@@ -200,7 +200,9 @@ websockets() { # TOPOLOGY HOOK OFFLOADS
 	lab_rainbowd_start "$2"
 	add_service chat 4 2 --selection exact
 	ctl set-weight chat v1=50 v2
-	coproc TALK { lab_in clients "$E2E_PYTHON" "$LAB_ROOT/tests/e2e/websocket.py" talk "ws://$(at_service 4)/" 20 2>"$LAB_DIR/talk.log"; }
+	coproc TALK {
+		lab_in clients "$E2E_PYTHON" "$LAB_ROOT/tests/e2e/websocket.py" talk "ws://$(at_service 4)/" 20 2>"$LAB_DIR/talk.log"
+	}
 	pid=$TALK_PID
 	lab_at_exit kill_if_there "$pid"
 	read -r -t 20 -u "${TALK[0]}" answer || fail "the WebSocket client did not begin: $(tail -n 3 "$LAB_DIR/talk.log")"

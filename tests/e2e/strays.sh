@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Packets of no session meet the service's stray policy: answered with RST, dropped, or passed to the router's own stack; each is
-# counted. A service without a version refuses new sessions.
+# Packets of no session meet the service's stray policy: answered with RST, dropped, or passed to the router's own stack; each
+# is counted. A service without a version refuses new sessions.
 # Takes 10 s.
 source "$(dirname "$0")/lib.sh"
 

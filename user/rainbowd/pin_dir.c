@@ -83,10 +83,16 @@ static void path_existing(const char *path, char *out)
 static int bpffs_ensure(const struct pin_dir *dir, struct error *err)
 {
 	char existing[PIN_DIR_PATH_SIZE];
+	int tries;
 
-	path_existing(dir->path, existing);
-	if (is_bpffs(existing))
-		return 0;
+	/* Another rainbowd may be removing the directory: what was there a moment ago is looked for anew. */
+	for (tries = 0; tries < 100; tries++) {
+		path_existing(dir->path, existing);
+		if (is_bpffs(existing))
+			return 0;
+		if (!access(existing, F_OK))
+			break;
+	}
 	if (strncmp(dir->path, BPFFS_ROOT "/", strlen(BPFFS_ROOT "/")) || is_bpffs(BPFFS_ROOT))
 		return error_set(err, ERROR_PRECONDITION, "pin-dir",
 				 "%s is not on a bpffs; give a pin directory under %s, or first: mount -t bpf bpf %s",
