@@ -44,7 +44,6 @@ test  tcpdump              shows packets when a test fails
 test  sqlite3              looks into the state when a test fails
 test  clang-format         make format
 test  shellcheck           make lint
-test  cppcheck             make lint
 '
 
 readonly POLICY=/usr/sbin/policy-rc.d
