@@ -36,7 +36,7 @@ run() { # TOPOLOGY HOOK 4|6
 	serve_agents 1
 	lab_rainbowd_start "$2"
 	add_service chat "$3" 1
-	lab_client old --to "$(at_service "$3")" --sessions 10 --interval 200
+	lab_client old --to "$(at_service "$3")" --sessions 10 --interval 200 --timeout 60000
 	lab_until_stat old 10 '.live == 10'
 	mac=$(neighbour "$3" | sed 's/.*lladdr \([^ ]*\).*/\1/')
 	interface=$(lab_in backend1 ip -o link | grep -i "$mac" | sed 's/^[0-9]*: \([^@:]*\).*/\1/')
@@ -47,7 +47,7 @@ run() { # TOPOLOGY HOOK 4|6
 	lab_ip backend1 -batch - <<<"link set $interface address 02:00:00:00:be:ef
 		neigh replace $(gateway "$3") lladdr $router dev $interface nud permanent"
 	wait_until 30 'the router to know the new MAC' has_mac 02:00:00:00:be:ef "$3"
-	expect_turns old
+	expect_turns old 60 # the outage has backed the retransmissions off
 	expect_whole old
 	lab_down
 }
