@@ -31,7 +31,7 @@ run() { # TOPOLOGY HOOK OFFLOADS 4|6 SELECTION
 	lab_rainbowd_start "$2"
 	add_service chat "$4" 2 --selection "$5"
 	mapfile -t options < <(ends_options "$4" 2)
-	orders 12 | "$E2E_PROGRAMS/race" "${options[@]}" --socket "$LAB_DIR/rainbow.sock" --threads 8 --pause-ms 20 \
+	orders 12 | "$E2E_PROGRAMS/race" "${options[@]}" --socket "$LAB_DIR/rainbow.sock" --threads 8 --sessions 1000 \
 		>"$LAB_DIR/race.log" 2>&1 || fail "$(grep -v ' 0 wrong$' "$LAB_DIR/race.log")"
 	tail -n 1 "$LAB_DIR/race.log"
 	expect_no_drift

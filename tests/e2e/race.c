@@ -4,9 +4,9 @@
  * here, so that no process start lies between its answer and the clock. P2: a session that began (connect was called) after
  * the answer and was there before the next command goes where the command said.
  *
- *   race (see ends.h) --socket PATH [--threads N] [--pause-ms N] < commands
+ *   race (see ends.h) --socket PATH [--threads N] [--sessions N] < commands
  *
- * A command is a line "LABEL[,LABEL...] METHOD PATH [BODY]": the versions that may get new sessions once it has returned. Prints
+ * After each command it waits for N sessions to be judged (500), then sends the next. A command is a line "LABEL[,LABEL...] METHOD PATH [BODY]": the versions that may get new sessions once it has returned. Prints
  * a line of facts for each, and exits 1 if any session went wrong.
  */
 #include <errno.h>
@@ -48,8 +48,10 @@ static struct order orders[COMMANDS_MAX];
 static size_t order_count;
 static const char *socket_path;
 static size_t threads = 8;
-static long pause_ms = 20;
+static size_t sessions = 500;
 static atomic_bool over;
+static atomic_llong answered;      /* when the last command was */
+static atomic_size_t after_it;     /* sessions that began later than that, and are open */
 static atomic_int_fast64_t latest; /* beginning of a session that has opened; of several, nearly the last */
 
 /* --- servers: greet with the number of their version ----------------------------------------------------------------------- */
@@ -113,6 +115,7 @@ static void session_try(struct racer *racer)
 		seen.opened = now_ns();
 		seen.version = greeting - '0';
 		seen_add(racer, seen);
+		after_it += seen.began > answered;
 		latest = seen.began;
 	} else {
 		racer->failed++;
@@ -172,17 +175,23 @@ static void order_send(struct order *order)
 	close(fd);
 }
 
+static void sessions_await(const char *path)
+{
+	const struct timespec tick = {.tv_nsec = 1000000};
+	int64_t until = now_ns() + ENDS_PATIENCE * 1000000000ll;
+
+	for (after_it = 0; after_it < sessions; nanosleep(&tick, NULL))
+		if (now_ns() > until)
+			fail("%s: only %zu of %zu sessions came after it", path, (size_t)after_it, sessions);
+}
+
 static void orders_send(void)
 {
-	const struct timespec pause = {.tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000};
-
-	nanosleep(&pause, NULL);
+	sessions_await("the beginning");
 	for (size_t i = 0; i < order_count; i++) {
 		order_send(&orders[i]);
-		/* The stretch in which sessions are judged: a command that none followed proves nothing. */
-		do
-			nanosleep(&pause, NULL);
-		while (latest <= orders[i].answered && now_ns() < orders[i].answered + ENDS_PATIENCE * 1000000000ll);
+		answered = orders[i].answered;
+		sessions_await(orders[i].path);
 	}
 }
 
@@ -222,7 +231,7 @@ static size_t judge(const struct order *order, int64_t next_sent, const struct r
 	if (wrong)
 		printf(", one of them %ld us after the answer", latest_wrong / 1000);
 	printf("\n");
-	return wrong + (judged == 0); /* a command that no session followed proves nothing */
+	return wrong;
 }
 
 static void options(int argc, char **argv, int i)
@@ -232,13 +241,13 @@ static void options(int argc, char **argv, int i)
 			socket_path = argv[i + 1];
 		else if (!strcmp(argv[i], "--threads"))
 			threads = strtoul(argv[i + 1], NULL, 10);
-		else if (!strcmp(argv[i], "--pause-ms"))
-			pause_ms = strtol(argv[i + 1], NULL, 10);
+		else if (!strcmp(argv[i], "--sessions"))
+			sessions = strtoul(argv[i + 1], NULL, 10);
 		else
 			fail("%s %s is no option", argv[i], argv[i + 1]);
 	}
-	if (!socket_path || threads < 1 || threads > THREADS_MAX || pause_ms < 1)
-		fail("--socket PATH, --threads 1 to %d and --pause-ms 1 or more are wanted", THREADS_MAX);
+	if (!socket_path || threads < 1 || threads > THREADS_MAX || !sessions)
+		fail("--socket PATH, --threads 1 to %d and --sessions 1 or more are wanted", THREADS_MAX);
 }
 
 int main(int argc, char **argv)
