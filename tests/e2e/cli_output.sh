@@ -68,6 +68,9 @@ prepare() {
 	ctl version add chat v3 --backend "$(lab_backend 3):8080,max=7" --code 3f9c2ab --model sonnet --prompts p9 --tools t1
 	ctl set-weight chat v1=50 v2
 	ctl steer add chat 10.1.65.0/24 v3
+	# P9: what is not known is null, not 0.
+	expect_eq 'what is unknown before any session' \
+		"$(version_json chat v1 '[.share_of_new, .oldest_seconds, .backends[0].healthy] | @json')" '[null,null,null]'
 	lab_client some --to "$(at_service 4)" --sessions 6 --interval 0 --from 10.1.64.7 --ports 5000-5005
 	lab_until_stat some 10 '.live == 6'
 	lab_client tester --to "$(at_service 4)" --sessions 1 --interval 0 --from 10.1.65.7 --ports 6000-6000
