@@ -55,7 +55,7 @@ static __noinline int choose_affine(const struct rainbow_flow *flow, __u32 steer
 		return 0;
 	client_key(&key, flow, service);
 	choice->hash = rainbow_flow_hash(meta->hash_secret, &key);
-	client = bpf_map_lookup_elem(&rainbow_pin, &key);
+	client = pin_find(&key);
 	if (client && client_is_live(client)) {
 		__u32 version = client->version;
 		int stays = version_takes_new(version) && (!steered || steered == version);

@@ -41,7 +41,7 @@ static __noinline int decide_error(struct way *way)
 		flow.port = p->target_port;
 		flow.service = (__u16)id;
 	}
-	pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+	pin = pin_find(&flow);
 	if (!pin || !pin_is_live(pin->state) || (way->place == PLACE_EGRESS && pin->backend != id))
 		return 0;
 	way->service = flow.service;
@@ -69,7 +69,7 @@ static __always_inline int decide_known(void *ctx, struct way *way)
 			return 0;
 		way->service = backend->service;
 		flow_make(&flow, &p->target, p->target_port, way->service);
-		return decide_reply_pinned(ctx, way, &flow, bpf_map_lookup_elem(&rainbow_pin, &flow), backend);
+		return decide_reply_pinned(ctx, way, &flow, pin_find_first(&flow), backend);
 	}
 	if (way->place == PLACE_EGRESS)
 		return 1;
@@ -77,7 +77,7 @@ static __always_inline int decide_known(void *ctx, struct way *way)
 	if (!way->service)
 		return 1;
 	flow_make(&flow, &p->source, p->source_port, way->service);
-	return decide_request_pinned(ctx, way, &flow, bpf_map_lookup_elem(&rainbow_pin, &flow));
+	return decide_request_pinned(ctx, way, &flow, pin_find_first(&flow));
 }
 
 static __always_inline int decide(void *ctx, struct way *way)

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where a packet leaves: the answer of the kernel's routing table (bpf_fib_lookup), kept beside the backend or the session and
- * renewed about once a second, because asking costs more than all the rest of a known session's packet. No answer means: the
- * stack decides, which also resolves neighbours and sends the ICMP errors that routers owe.
+ * Where a packet leaves: the answer of the kernel's routing table (bpf_fib_lookup), asked for about once a second, because
+ * asking costs more than all the rest of a known session's packet. The answers, of which there are few, are in rainbow_hop;
+ * backends and sessions name theirs. No answer means: the stack decides, which also resolves neighbours and sends the ICMP
+ * errors that routers owe.
  */
 #ifndef RAINBOW_BPF_HOP_H
 #define RAINBOW_BPF_HOP_H
 
-#include "maps.h"
+#include "pin.h"
 #include "way.h"
-
-#define HOP_KEEP 256 /* jiffies: about a second (HZ 250), and never more than three */
 
 #ifndef AF_INET
 #define AF_INET 2
@@ -34,41 +33,145 @@ static __always_inline void hop_question(struct bpf_fib_lookup *ask, const struc
 	ask->tot_len = 1; /* asks for the route's MTU in mtu_result */
 }
 
+/*
+ * The table of next hops. An entry is claimed by a compare-and-swap on `renewed`, by which an entry in use is renewed, too; so of
+ * one that takes it over and one that renews it, one fails. It may be taken over when nobody has renewed it for HOP_STALE: each
+ * user asks anew after HOP_KEEP, so nobody uses it then.
+ */
+#define HOP_STALE  (32 * HOP_KEEP)
+#define HOP_PROBES 8
+
+static __always_inline struct rainbow_hop *hop_get(__u32 id)
+{
+	return bpf_map_lookup_elem(&rainbow_hop, &id);
+}
+
+static __always_inline int hop_claim(struct rainbow_hop *hop, __u32 renewed, __u32 now)
+{
+	return __sync_val_compare_and_swap(&hop->renewed, renewed, now) == renewed;
+}
+
+static __always_inline int mac_is(const __u8 a[6], const __u8 b[6])
+{
+	__u32 x, y;
+	__u16 v, w;
+
+	__builtin_memcpy(&x, a, 4);
+	__builtin_memcpy(&y, b, 4);
+	__builtin_memcpy(&v, a + 4, 2);
+	__builtin_memcpy(&w, b + 4, 2);
+	return x == y && v == w;
+}
+
+static __always_inline int hop_is(const struct rainbow_hop *hop, const struct rainbow_hop *wanted)
+{
+	return hop->ifindex == wanted->ifindex && hop->mtu == wanted->mtu && hop->is_xdp == wanted->is_xdp &&
+	       mac_is(hop->mac, wanted->mac) && mac_is(hop->source_mac, wanted->source_mac);
+}
+
+static __always_inline void hop_write(struct rainbow_hop *hop, const struct rainbow_hop *from)
+{
+	*(volatile __u32 *)&hop->ifindex = 0;
+	__builtin_memcpy(hop->mac, from->mac, 6);
+	__builtin_memcpy(hop->source_mac, from->source_mac, 6);
+	hop->mtu = from->mtu;
+	hop->is_xdp = from->is_xdp;
+	*(volatile __u32 *)&hop->ifindex = from->ifindex;
+}
+
+static __always_inline __u32 hop_start(const struct rainbow_hop *hop)
+{
+	__u32 last;
+
+	__builtin_memcpy(&last, hop->mac + 2, 4);
+	return ((last ^ hop->ifindex) * 0x9e3779b1u) >> 22;
+}
+
+/* The index of this next hop, entered if it is new. BY_STACK where there is no room: for a while it goes slowly, and right. */
+__noinline int hop_enter(const struct rainbow_hop *wanted)
+{
+	__u32 start, now = jiffies_now() ?: 1;
+	int i;
+
+	if (!wanted)
+		return RAINBOW_HOP_BY_STACK;
+	start = hop_start(wanted);
+
+	_Static_assert(RAINBOW_HOPS == 1 << 10, "hop_start gives 10 bits");
+	for (i = 0; i < HOP_PROBES; i++) {
+		__u32 id = (start + i) & (RAINBOW_HOPS - 1);
+		struct rainbow_hop *hop = hop_get(id);
+		__u32 renewed;
+
+		if (!hop)
+			break;
+		if (!id) /* nobody's */
+			continue;
+		renewed = *(volatile __u32 *)&hop->renewed;
+		if (renewed && hop_is(hop, wanted)) {
+			if (now - renewed < HOP_KEEP || hop_claim(hop, renewed, now))
+				return (int)id;
+			break;
+		}
+		if (renewed && now - renewed < HOP_STALE)
+			continue;
+		if (!hop_claim(hop, renewed, now))
+			break;
+		hop_write(hop, wanted);
+		return (int)id;
+	}
+	return RAINBOW_HOP_BY_STACK;
+}
+
+/* XDP can send only where a driver takes frames: out of the NIC the packet came in by, or another one with native XDP. */
+static __always_inline int hop_takes_xdp(__u32 ifindex)
+{
+	struct rainbow_hook *hook = bpf_map_lookup_elem(&rainbow_hook, &ifindex);
+
+	return hook && hook->kind == RAINBOW_HOOK_XDP;
+}
+
 /* Asks the routing table. A neighbour that is not known yet is the stack's to resolve, and asked for again with the next packet. */
-static __noinline int hop_renew(void *ctx, __u32 ingress, struct rainbow_hop *hop, const struct rainbow_addr *from,
-				const struct rainbow_addr *to)
+static __noinline __u16 hop_ask(void *ctx, __u32 ingress, const struct rainbow_addr *from, const struct rainbow_addr *to)
 {
 	struct bpf_fib_lookup ask = {.ifindex = ingress};
+	struct rainbow_hop hop = {};
 	long answer;
 
 	hop_question(&ask, from, to);
 	answer = bpf_fib_lookup(ctx, &ask, sizeof(ask), 0);
-	if (answer != BPF_FIB_LKUP_RET_SUCCESS) {
-		hop->ifindex = 0;
-		if (answer == BPF_FIB_LKUP_RET_NO_NEIGH)
-			hop->renewed = 0;
-		return 0;
-	}
-	__builtin_memcpy(hop->mac, ask.dmac, 6);
-	hop->mtu = ask.mtu_result;
-	hop->ifindex = ask.ifindex;
-	return 0;
+	if (answer != BPF_FIB_LKUP_RET_SUCCESS)
+		return answer == BPF_FIB_LKUP_RET_NO_NEIGH ? RAINBOW_HOP_UNKNOWN : RAINBOW_HOP_BY_STACK;
+	hop.ifindex = ask.ifindex;
+	hop.mtu = ask.mtu_result;
+	hop.is_xdp = (__u8)hop_takes_xdp(ask.ifindex);
+	__builtin_memcpy(hop.mac, ask.dmac, 6);
+	__builtin_memcpy(hop.source_mac, ask.smac, 6);
+	return (__u16)hop_enter(&hop);
 }
 
-/* XDP can send only where a driver takes frames: out of the NIC the packet came in by, or another one with native XDP. */
-static __always_inline int hop_use_xdp(struct way *way, const struct rainbow_hop *hop)
+/* Where a session's replies leave; pin_touch forgets it once in a while. */
+static __always_inline __u16 hop_of_client(void *ctx, const struct way *way, __u16 *hop, const struct rainbow_addr *from)
 {
-	__u32 ifindex = hop->ifindex;
-	struct rainbow_hook *hook;
+	if (*hop == RAINBOW_HOP_UNKNOWN)
+		*hop = hop_ask(ctx, way->ingress, from, &way->packet.target);
+	return *hop;
+}
 
-	__builtin_memcpy(way->mac, hop->mac, 6);
-	if (ifindex == way->ingress)
-		return 1;
-	hook = bpf_map_lookup_elem(&rainbow_hook, &ifindex);
-	if (!hook || hook->kind != RAINBOW_HOOK_XDP)
-		return 0;
-	__builtin_memcpy(way->source_mac, hook->mac, 6);
-	return 1;
+/* Where requests to a backend leave. One CPU asks, the others go on with what is there, if it is not too old. */
+static __always_inline __u16 hop_of_backend(void *ctx, const struct way *way, struct rainbow_backend *backend)
+{
+	__u32 now = jiffies_now(), asked = backend->hop_asked;
+	__u16 hop = backend->hop;
+
+	if (hop != RAINBOW_HOP_UNKNOWN &&
+	    (now - asked < HOP_KEEP ||
+	     (now - asked < HOP_STALE / 2 && __sync_val_compare_and_swap(&backend->hop_asked, asked, now) != asked)))
+		return hop;
+	hop = hop_ask(ctx, way->ingress, &way->packet.source, &backend->address);
+	backend->hop = hop;
+	backend->hop_asked = now;
+	return hop;
 }
 
 /* Of the packet, or of the longest piece that an aggregate will be cut into. */
@@ -79,24 +182,28 @@ static __always_inline __u32 length_on_wire(const struct packet *p)
 	return p->piece ? p->piece + headers : p->l3_length;
 }
 
-/* Sends the packet by the hop, if it can be: 1, and way->ifindex says where. `from`, `to`: its addresses as it leaves. */
-static __always_inline int hop_use(void *ctx, struct way *way, struct rainbow_hop *hop, const struct rainbow_addr *from,
-				   const struct rainbow_addr *to)
+/* Sends the packet by the next hop, if it can be: 1, and way->ifindex says where. */
+static __always_inline int hop_use(struct way *way, __u16 id)
 {
 	const struct packet *p = &way->packet;
-	__u32 now = jiffies_now() ?: 1;
-	__u32 renewed = hop->renewed;
+	struct rainbow_hop *hop;
+	__u32 ifindex;
 
-	if (p->tagged || p->ttl <= 1)
+	if (id == RAINBOW_HOP_UNKNOWN || id == RAINBOW_HOP_BY_STACK || p->tagged || p->ttl <= 1)
 		return 0;
-	/* One CPU renews, the others go on with what is there. */
-	if ((!renewed || now - renewed >= HOP_KEEP) && __sync_val_compare_and_swap(&hop->renewed, renewed, now) == renewed)
-		hop_renew(ctx, way->ingress, hop, from, to);
-	if (!hop->ifindex || length_on_wire(p) > hop->mtu)
+	hop = hop_get(id);
+	if (!hop)
 		return 0;
-	if (way->place == PLACE_XDP && !hop_use_xdp(way, hop))
+	ifindex = hop->ifindex;
+	if (!ifindex || length_on_wire(p) > hop->mtu)
 		return 0;
-	way->ifindex = hop->ifindex;
+	if (way->place == PLACE_XDP) {
+		if (ifindex != way->ingress && !hop->is_xdp)
+			return 0;
+		__builtin_memcpy(way->mac, hop->mac, 6);
+		__builtin_memcpy(way->source_mac, hop->source_mac, 6);
+	}
+	way->ifindex = ifindex;
 	return 1;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * All maps of the kernel side. Their keys and values, who writes what, and why each is of its type: headers/rainbow/maps.h.
- * rainbowd sets the sizes of rainbow_pin and rainbow_nursery when it makes them.
+ * rainbowd sets the sizes of rainbow_table, rainbow_pin and rainbow_nursery when it makes them.
  */
 #ifndef RAINBOW_BPF_MAPS_H
 #define RAINBOW_BPF_MAPS_H
@@ -29,6 +29,8 @@ RAINBOW_ARRAY(rainbow_wheel, 2 * (RAINBOW_MAX_SERVICES + 1), struct rainbow_whee
 RAINBOW_ARRAY(rainbow_backend, RAINBOW_MAX_BACKENDS + 1, struct rainbow_backend);
 RAINBOW_ARRAY(rainbow_census, RAINBOW_MAX_VERSIONS + 1, struct rainbow_census);
 RAINBOW_ARRAY(rainbow_due, RAINBOW_DUE, struct rainbow_due);
+RAINBOW_ARRAY(rainbow_hop, RAINBOW_HOPS, struct rainbow_hop);
+RAINBOW_ARRAY(rainbow_table, 1, struct rainbow_bucket);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

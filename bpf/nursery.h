@@ -103,7 +103,7 @@ static __noinline int decide_new(void *ctx, struct way *way, const struct rainbo
 }
 
 /* The pin of a proven handshake. */
-static __always_inline void pin_fill(struct rainbow_pin *pin, const struct rainbow_nursling *n, const struct packet *p)
+static __always_inline void pin_begin(struct rainbow_pin *pin, const struct rainbow_nursling *n, const struct packet *p)
 {
 	int scaled = n->client_scale != RAINBOW_SCALE_NONE && n->server_scale != RAINBOW_SCALE_NONE;
 
@@ -120,10 +120,10 @@ static __always_inline void pin_fill(struct rainbow_pin *pin, const struct rainb
 	pin->server_scale = scaled ? n->server_scale : 0;
 	pin->client.next = p->segment.seq;
 	pin->client.ack = n->server_isn + 1;
-	pin->client.edge = p->segment.ack + ((__u32)p->window << (pin->client_scale & 15));
+	pin->client_window = p->segment.window;
 	pin->server.next = n->server_next;
 	pin->server.ack = n->client_isn + 1;
-	pin->server.edge = n->server_edge;
+	pin->server_window = rainbow_window(pin->server.ack, n->server_edge, pin->server_scale);
 }
 
 static __always_inline int version_keeps(__u32 id)
@@ -148,7 +148,7 @@ __noinline int promote(const struct rainbow_flow *of, const struct rainbow_nursl
 	service = service_get(flow->service);
 	if (!service || !version_keeps(n->version))
 		return OPENED_NO_VERSION;
-	pin_fill(&pin, n, p);
+	pin_begin(&pin, n, p);
 	if (service->affinity != RAINBOW_AFFINITY_CLIENT)
 		return session_open(flow, &pin);
 	opened = client_join(flow, service, &pin);
@@ -197,9 +197,9 @@ static __always_inline void decide_promotion(void *ctx, struct way *way, const s
 		return;
 	}
 	bpf_map_delete_elem(&rainbow_nursery, flow);
-	pin = bpf_map_lookup_elem(&rainbow_pin, flow);
+	pin = pin_find(flow);
 	if (pin && p->protocol == IPPROTO_TCP)
-		pin_step_client(flow, pin, &p->segment, p->window);
+		pin_step_client(flow, pin, &p->segment);
 	decide_to_backend(ctx, way, VERDICT_REQUEST, backend);
 }
 

@@ -62,10 +62,9 @@ struct packet {
 	__u8 is_v4;
 	__u8 tagged; /* VLAN tags, in the frame or beside it */
 	__u8 ttl;
-	__u8 scale;            /* TCP window scale option of a SYN, or RAINBOW_SCALE_NONE */
-	__u8 outer_is_backend; /* ICMP error: its sender is the target of the quoted packet */
-	__u16 window;
-	struct rainbow_segment segment; /* TCP; window is filled when the scale is known */
+	__u8 scale;                     /* TCP window scale option of a SYN, or RAINBOW_SCALE_NONE */
+	__u8 outer_is_backend;          /* ICMP error: its sender is the target of the quoted packet */
+	struct rainbow_segment segment; /* TCP */
 };
 
 struct cursor {
@@ -271,7 +270,7 @@ static __always_inline enum parsed parse_tcp(struct cursor *c, struct packet *p,
 		return PARSED_NOT;
 	p->source_port = bpf_ntohs(tcp->source);
 	p->target_port = bpf_ntohs(tcp->dest);
-	p->window = bpf_ntohs(tcp->window);
+	p->segment.window = bpf_ntohs(tcp->window);
 	p->segment.seq = bpf_ntohl(tcp->seq);
 	p->segment.ack = bpf_ntohl(tcp->ack_seq);
 	p->segment.length = p->l4_length - header;

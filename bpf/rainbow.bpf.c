@@ -123,7 +123,7 @@ int rainbow_close(struct rainbow_close *order)
 {
 	struct rainbow_flow flow = order->flow;
 	enum rainbow_end reason = order->reason;
-	struct rainbow_pin *pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+	struct rainbow_pin *pin = pin_find(&flow);
 
 	order->closed = 0;
 	if (!pin || (order->version && order->version != pin->version))

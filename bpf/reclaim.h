@@ -11,15 +11,19 @@
 
 struct bpf_map; /* what the callbacks are handed; opaque */
 
+/* No pointers in it: it is handed to functions that the verifier looks at by themselves. */
 struct sweep_state {
-	struct rainbow_sweep *out; /* NULL: the datapath makes room */
 	__u32 now;
 	__u32 hz;
 	__u32 linger;
 	__u32 tombstone;
 	__u32 nursery;
+	__u32 ask_limit;
+	__u32 due;
 	__u32 buried; /* pins that died */
-	__u32 done;   /* ... and that were freed */
+	__u32 freed;  /* ... and whose places were given back */
+	__u32 idled;
+	__u64 entries;
 };
 
 static __always_inline int is_older(const struct sweep_state *s, __u32 since, __u32 seconds)
@@ -39,21 +43,18 @@ static __always_inline void sweep_bury(struct sweep_state *s, struct rainbow_pin
 		count_closing(head.version, -1);
 }
 
-/* A second after it died nobody can hold it any more. The key is that of this entry until we delete it, as we own it now. */
-static __always_inline void sweep_free(struct sweep_state *s, struct rainbow_flow *key, struct rainbow_pin *pin)
+/* A second after it died nobody can hold it any more. 1: it is the caller's to give its place back. */
+static __always_inline int sweep_free(struct sweep_state *s, struct rainbow_pin *pin)
 {
+	struct rainbow_meta *meta = meta_get();
 	struct pin_head head = pin_head(pin);
-	struct rainbow_flow own;
 
 	if (!is_older(s, pin->last_seen, 1) || head.state != RAINBOW_PIN_DEAD || !pin_move(pin, &head, RAINBOW_PIN_FREED))
-		return;
-	own = *key;
-	if (!bpf_map_delete_elem(&rainbow_pin, &own)) {
-		count_pins(-1);
-		s->done++;
-		if (s->out)
-			s->out->freed++;
-	}
+		return 0;
+	if (meta)
+		__sync_fetch_and_add(&meta->pins, -1);
+	s->freed++;
+	return 1;
 }
 
 static __always_inline void sweep_begin(struct sweep_state *s, const struct rainbow_meta *meta)
@@ -67,18 +68,43 @@ static __always_inline void sweep_begin(struct sweep_state *s, const struct rain
 
 #define RECLAIM_MANY 16384
 
-/* bpf_for_each_map_elem callback. */
-static long reclaim_pin(struct bpf_map *map, struct rainbow_flow *key, struct rainbow_pin *pin, struct sweep_state *s)
+/* Returns whether the caller is to give its place back. */
+__noinline int reclaim_pin(struct rainbow_pin *pin, struct sweep_state *s)
 {
-	enum rainbow_pin_state state = pin->state;
+	enum rainbow_pin_state state;
 
+	if (!pin || !s)
+		return 0;
+	state = pin->state;
 	if (state == RAINBOW_PIN_CLOSING && is_older(s, pin->last_seen, s->linger))
 		sweep_bury(s, pin, state);
 	else if (state == RAINBOW_PIN_KILLED && is_older(s, pin->last_seen, s->tombstone))
 		sweep_bury(s, pin, state);
 	else if (state == RAINBOW_PIN_DEAD)
-		sweep_free(s, key, pin);
-	return s->buried + s->done >= RECLAIM_MANY;
+		return sweep_free(s, pin);
+	return 0;
+}
+
+/* bpf_for_each_map_elem callback. */
+static long reclaim_bucket(struct bpf_map *map, const __u32 *index, struct rainbow_bucket *bucket, struct sweep_state *s)
+{
+	__u32 i;
+
+	for (i = 0; i < RAINBOW_WAYS; i++)
+		if (way_is_taken(bucket, i) && reclaim_pin(&bucket->way[i].pin, s))
+			way_free(bucket, i);
+	return s->buried + s->freed >= RECLAIM_MANY;
+}
+
+/* bpf_for_each_map_elem callback. */
+static long reclaim_overflow(struct bpf_map *map, const struct rainbow_flow *flow, struct rainbow_pin *pin,
+			     struct sweep_state *s)
+{
+	struct rainbow_flow own = *flow;
+
+	if (reclaim_pin(pin, s))
+		overflow_free(&own);
+	return s->buried + s->freed >= RECLAIM_MANY;
 }
 
 #define RECLAIM_PAUSE 8 /* seconds without a sweep that tell that rainbowd is dead: a million pins are swept every five */
@@ -107,8 +133,9 @@ static __noinline int reclaim(void)
 	if (now - swept < RECLAIM_PAUSE * meta->hz || __sync_val_compare_and_swap(&meta->swept, swept, now) != swept)
 		return 0;
 	sweep_begin(&s, meta);
-	bpf_for_each_map_elem(&rainbow_pin, reclaim_pin, &s, 0);
-	if (s.buried || s.done)
+	bpf_for_each_map_elem(&rainbow_table, reclaim_bucket, &s, 0);
+	bpf_for_each_map_elem(&rainbow_pin, reclaim_overflow, &s, 0);
+	if (s.buried || s.freed)
 		meta->swept = now - (RECLAIM_PAUSE - RECLAIM_SOON) * meta->hz;
 	return 0;
 }

@@ -6,14 +6,14 @@
 #include "verdict.h"
 
 /* Can this hook send the reply to the client? At egress it is on its way already. */
-static __always_inline int can_reply(void *ctx, struct way *way, struct rainbow_hop *hop)
+static __always_inline int can_reply(void *ctx, struct way *way, __u16 *hop)
 {
 	struct rainbow_service *service;
 
 	if (way->place == PLACE_EGRESS)
 		return 1;
 	service = service_get(way->service);
-	return service && hop_use(ctx, way, hop, &service->address, &way->packet.target);
+	return service && hop_use(way, hop_of_client(ctx, way, hop, &service->address));
 }
 
 /* Does this TCP segment from the backend belong to the handshake in the nursery? Notes what it tells. */
@@ -33,7 +33,7 @@ static __always_inline int nursling_step_server(const struct rainbow_flow *flow,
 	if (s->flags & RAINBOW_TCP_SYN) {
 		n->server_isn = s->seq;
 		n->server_next = s->seq + 1;
-		n->server_edge = s->ack + p->window;
+		n->server_edge = s->ack + s->window; /* not scaled yet (RFC 7323, 2.2) */
 		n->server_scale = p->scale;
 		n->state = RAINBOW_NURSERY_ANSWERED;
 		return 1;
@@ -49,7 +49,7 @@ static __always_inline int nursling_step_server(const struct rainbow_flow *flow,
 static __noinline int decide_reply_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
 {
 	struct rainbow_nursling *n = bpf_map_lookup_elem(&rainbow_nursery, flow);
-	struct rainbow_hop hop = {};
+	__u16 hop = RAINBOW_HOP_UNKNOWN;
 
 	if (!n || n->backend != way->backend)
 		return 0;
@@ -81,12 +81,8 @@ static __always_inline void decide_reply_ended(void *ctx, struct way *way, const
 	if (state == RAINBOW_PIN_KILLED) {
 		decide_killed(way, pin, RAINBOW_TOLD_SERVER);
 	} else if (state == RAINBOW_PIN_CLOSING) {
-		if (!can_reply(ctx, way, &pin->hop)) {
-			way->verdict = VERDICT_PASS_BY_STACK;
-			return;
-		}
 		pin_touch(pin);
-		way->verdict = VERDICT_REPLY;
+		way->verdict = can_reply(ctx, way, &pin->hop) ? VERDICT_REPLY : VERDICT_PASS_BY_STACK;
 	}
 }
 
@@ -100,13 +96,13 @@ static __always_inline void follow_reply(void *ctx, struct way *way, const struc
 		decide_killed(way, pin, RAINBOW_TOLD_SERVER);
 		return;
 	}
+	pin_touch(pin);
 	if (!can_reply(ctx, way, &pin->hop)) {
-		way->verdict = VERDICT_PASS_BY_STACK;
+		way->verdict = VERDICT_PASS_BY_STACK; /* it is judged where it leaves */
 		return;
 	}
-	pin_touch(pin);
 	if (p->protocol == IPPROTO_TCP)
-		pin_step_server(flow, pin, &p->segment, p->window);
+		pin_step_server(flow, pin, &p->segment);
 	way->verdict = VERDICT_REPLY;
 }
 
@@ -130,7 +126,7 @@ static __noinline int decide_reply(void *ctx, struct way *way)
 	if (!backend)
 		return 0;
 	flow.service = way->service = backend->service;
-	pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+	pin = pin_find(&flow);
 	if (decide_reply_pinned(ctx, way, &flow, pin, backend))
 		return 0;
 	if (pin && pin->backend == way->backend) {
@@ -141,7 +137,7 @@ static __noinline int decide_reply(void *ctx, struct way *way)
 		return 0;
 	/* Another CPU may have promoted the flow between the two looks. */
 	way->ifindex = 0;
-	pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+	pin = pin_find(&flow);
 	decide_reply_pinned(ctx, way, &flow, pin, backend);
 	return 0;
 }

@@ -17,7 +17,7 @@ static __always_inline void follow_request(void *ctx, struct way *way, const str
 	}
 	pin_touch(pin);
 	if (p->protocol == IPPROTO_TCP)
-		pin_step_client(flow, pin, &p->segment, p->window);
+		pin_step_client(flow, pin, &p->segment);
 	decide_to_backend(ctx, way, VERDICT_REQUEST, pin->backend);
 }
 
@@ -63,7 +63,7 @@ static __always_inline void decide_request(void *ctx, struct way *way)
 {
 	struct rainbow_flow flow = {
 	    .client = way->packet.source, .port = way->packet.source_port, .service = (__u16)way->service};
-	struct rainbow_pin *pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+	struct rainbow_pin *pin = pin_find(&flow);
 	struct rainbow_service *service = service_get(way->service);
 
 	if (decide_request_pinned(ctx, way, &flow, pin) || !service)
@@ -74,7 +74,7 @@ static __always_inline void decide_request(void *ctx, struct way *way)
 		return;
 	/* Neither new nor a stray if another CPU promoted the flow between the two looks. A SYN is new whatever came before. */
 	if (!is_first(&way->packet) || way->packet.protocol == IPPROTO_UDP) {
-		pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
+		pin = pin_find(&flow);
 		if (decide_request_pinned(ctx, way, &flow, pin))
 			return;
 	}

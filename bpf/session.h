@@ -1,66 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Sessions: how they open, end and are counted. Every change of a pin's state is a compare-and-swap, and only its winner
- * counts, so that each session is counted once however many CPUs see its last packet. The states and arrows are drawn in
- * headers/rainbow/maps.h.
+ * counts, so that each session is counted once however many CPUs see its last packet.
  */
 #ifndef RAINBOW_BPF_SESSION_H
 #define RAINBOW_BPF_SESSION_H
 
-#include "maps.h"
+#include "table.h"
 
 /*
  * Functions without `static` are verified once, for any arguments, instead of at each call: that keeps loading fast. They must
  * look whether their pointers are NULL, and (before Linux 6.2) may not hand them on to map helpers.
  */
-
-static __always_inline int pin_is_live(enum rainbow_pin_state state)
-{
-	return state == RAINBOW_PIN_LIVE || state == RAINBOW_PIN_HALF_CLIENT || state == RAINBOW_PIN_HALF_SERVER;
-}
-
-/* The first word of a pin. */
-struct pin_head {
-	enum rainbow_pin_state state;
-	__u16 version;
-	__u16 backend;
-};
-
-static __always_inline struct pin_head pin_head(const struct rainbow_pin *pin)
-{
-	__u64 word = *(const volatile __u64 *)pin;
-	struct pin_head head;
-
-	__builtin_memcpy(&head, &word, sizeof(head));
-	return head;
-}
-
-/* 1 for the one caller that made the change; `from` is then what it was, version and backend too. */
-static __always_inline int pin_replace(struct rainbow_pin *pin, const struct pin_head *from, const struct pin_head *to)
-{
-	__u64 before, after;
-
-	__builtin_memcpy(&before, from, sizeof(before));
-	__builtin_memcpy(&after, to, sizeof(after));
-	return __sync_val_compare_and_swap((__u64 *)pin, before, after) == before;
-}
-
-static __always_inline int pin_move(struct rainbow_pin *pin, const struct pin_head *from, enum rainbow_pin_state to)
-{
-	struct pin_head next = *from;
-
-	next.state = to;
-	return pin_replace(pin, from, &next);
-}
-
-/* "Last seen" is written only when it changed: a busy session's cache line is dirtied once a tick, not once a packet. */
-static __always_inline void pin_touch(struct rainbow_pin *pin)
-{
-	__u32 now = jiffies_now();
-
-	if (pin->last_seen != now)
-		pin->last_seen = now;
-}
 
 /* What was counted when a session opened, and is uncounted now. */
 static __always_inline void count_end(const struct pin_head *head, enum rainbow_end reason)
@@ -92,14 +43,6 @@ static __always_inline void count_closing(__u32 version_id, __s64 change)
 
 	if (version)
 		__sync_fetch_and_add(&version->closing, change);
-}
-
-static __always_inline void count_pins(__s64 change)
-{
-	struct rainbow_meta *meta = meta_get();
-
-	if (meta)
-		__sync_fetch_and_add(&meta->pins, change);
 }
 
 static __always_inline void count_chosen(__u32 version_id)
@@ -229,7 +172,7 @@ __noinline int client_leave(const struct rainbow_flow *flow, const struct rainbo
 	if (!service)
 		return 0;
 	client_key(&key, flow, service);
-	client = bpf_map_lookup_elem(&rainbow_pin, &key);
+	client = pin_find(&key);
 	/* Younger than the flow: the session it belonged to was closed and freed, this is the client's next one. */
 	if (!client || client->opened > pin->opened)
 		return 0;
@@ -289,12 +232,10 @@ static __always_inline void pin_finish(const struct rainbow_flow *flow, struct r
 }
 
 static __always_inline void pin_step_client(const struct rainbow_flow *flow, struct rainbow_pin *pin,
-					    struct rainbow_segment *segment, __u16 window)
+					    const struct rainbow_segment *segment)
 {
-	enum rainbow_tcp_event event;
+	enum rainbow_tcp_event event = rainbow_tcp_step_client(pin, segment);
 
-	segment->window = (__u32)window << (pin->client_scale & 15);
-	event = rainbow_tcp_step(&pin->client, &pin->server, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_CLIENT, RAINBOW_PIN_HALF_SERVER);
 	else if (event == RAINBOW_TCP_RESET)
@@ -302,12 +243,10 @@ static __always_inline void pin_step_client(const struct rainbow_flow *flow, str
 }
 
 static __always_inline void pin_step_server(const struct rainbow_flow *flow, struct rainbow_pin *pin,
-					    struct rainbow_segment *segment, __u16 window)
+					    const struct rainbow_segment *segment)
 {
-	enum rainbow_tcp_event event;
+	enum rainbow_tcp_event event = rainbow_tcp_step_server(pin, segment);
 
-	segment->window = (__u32)window << (pin->server_scale & 15);
-	event = rainbow_tcp_step(&pin->server, &pin->client, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_SERVER, RAINBOW_PIN_HALF_CLIENT);
 	else if (event == RAINBOW_TCP_RESET)
@@ -337,47 +276,56 @@ enum opened {
 	OPENED_NO_VERSION, /* the version has drained meanwhile */
 };
 
-/*
- * Puts a pin under its key. Where an ended one still lies there it is made anew in place: deleting it would give its memory to
- * another flow while some CPU may still hold it.
- */
-static __noinline int pin_insert(const struct rainbow_flow *key, const struct rainbow_pin *fresh)
+/* Makes the pin that an ended session has left anew in its place. */
+static __always_inline int pin_renew(struct rainbow_pin *pin, const struct rainbow_pin *fresh)
 {
-	/* An int: before Linux 6.4 the upper half of the result is not the sign. */
-	int error = (int)bpf_map_update_elem(&rainbow_pin, key, fresh, BPF_NOEXIST);
-	struct pin_head head, next;
-	struct rainbow_pin *pin;
+	struct pin_head head = pin_head(pin), next;
 
-	if (!error) {
-		count_pins(1);
-		return OPENED;
-	}
-	pin = bpf_map_lookup_elem(&rainbow_pin, key);
-	if (!pin) /* full; or freed between the two calls, or a lock was held */
-		return error == -7 /* E2BIG */ ? OPENED_FULL : OPENED_RETRY;
-	head = pin_head(pin);
 	if (pin_is_live(head.state))
 		return OPENED_ALREADY;
 	next = (struct pin_head){.state = RAINBOW_PIN_SETUP, .version = fresh->version, .backend = fresh->backend};
-	if (head.state == RAINBOW_PIN_SETUP || head.state == RAINBOW_PIN_FREED || !pin_replace(pin, &head, &next))
+	if (!pin_is_settled(head.state) || !pin_replace(pin, &head, &next))
 		return OPENED_RETRY;
 	if (pin->kind != RAINBOW_PIN_FLOW && (head.state == RAINBOW_PIN_CLOSING || head.state == RAINBOW_PIN_KILLED))
 		count_closing(head.version, -1);
-	pin->opened = fresh->opened;
-	pin->last_seen = fresh->last_seen;
 	if (fresh->kind == RAINBOW_PIN_CLIENT)
 		*(volatile __u32 *)&pin->flows = ((pin->flows + RAINBOW_FLOWS_NEXT) & RAINBOW_FLOWS_INCARNATION) | 1;
 	else
 		pin->flows = fresh->flows;
-	pin->client = fresh->client;
-	pin->server = fresh->server;
-	pin->hop = fresh->hop;
-	pin->client_scale = fresh->client_scale;
-	pin->server_scale = fresh->server_scale;
-	pin->kind = fresh->kind;
-	pin->told = 0;
+	pin_fill(pin, fresh);
 	pin_move(pin, &next, RAINBOW_PIN_LIVE);
 	return OPENED;
+}
+
+#define INSERT_TRIES 3
+
+/* Puts a pin under its key, or makes the ended one there anew. Both lie on the stack. OPENED, _ALREADY, _RETRY or _FULL. */
+static __noinline int pin_insert(const struct rainbow_flow *flow, const struct rainbow_pin *fresh)
+{
+	struct rainbow_meta *meta = meta_get();
+	enum placed placed;
+	struct found found;
+	struct spot spot;
+	__u64 control;
+	int i;
+
+	spot_find(&spot, flow);
+	if (!meta || !spot.bucket)
+		return OPENED_FULL;
+	for (i = 0; i < INSERT_TRIES; i++) {
+		control = bucket_control(spot.bucket);
+		found = bucket_find(&spot, control, flow);
+		if (!found.pin && rainbow_overflow_of(control))
+			found.pin = bpf_map_lookup_elem(&rainbow_pin, flow);
+		if (found.pin)
+			return pin_renew(found.pin, fresh);
+		if (found.unsettled)
+			return OPENED_RETRY;
+		placed = place(&spot, control, found.crowded, meta, flow, fresh);
+		if (placed != PLACED_LOST)
+			return placed == PLACED ? OPENED : OPENED_FULL;
+	}
+	return OPENED_RETRY;
 }
 
 static __always_inline void count_open(__u32 version_id, __s64 change)
@@ -448,7 +396,7 @@ static __always_inline int client_join(const struct rainbow_flow *flow, const st
 	int opened;
 
 	client_key(&key, flow, service);
-	client = bpf_map_lookup_elem(&rainbow_pin, &key);
+	client = pin_find(&key);
 	if (client && client_is_live(client)) {
 		if (is_elsewhere(client, fresh))
 			return OPENED_NO_PLACE;
@@ -468,7 +416,7 @@ static __always_inline int client_join(const struct rainbow_flow *flow, const st
 		return opened == OPENED_ALREADY ? OPENED_RETRY : opened;
 	/* From now on the session, and after it the weights, speak for this client. */
 	bpf_map_delete_elem(&rainbow_nursery, &key);
-	client = bpf_map_lookup_elem(&rainbow_pin, &key);
+	client = pin_find(&key);
 	fresh->kind = RAINBOW_PIN_FLOW;
 	fresh->flows = client ? client->flows & RAINBOW_FLOWS_INCARNATION : 0;
 	return OPENED;

@@ -16,19 +16,18 @@
 /* Lists a session told to die for rainbowd to ask; at most ASKS_MAX times. */
 static __always_inline void sweep_list(struct sweep_state *s, const struct rainbow_flow *key, struct rainbow_pin *pin)
 {
-	__u32 index = s->out->due;
+	__u32 index = s->due;
 	struct rainbow_due *due;
 
-	if ((pin->told & RAINBOW_TOLD_BOTH) == RAINBOW_TOLD_BOTH || pin->told >= ASKS_MAX * RAINBOW_TOLD_ASKED ||
-	    index >= s->out->ask_limit)
+	if (pin->told == RAINBOW_TOLD_BOTH || pin->asked >= ASKS_MAX || index >= s->ask_limit)
 		return;
 	due = bpf_map_lookup_elem(&rainbow_due, &index);
 	if (!due)
 		return;
-	pin->told += RAINBOW_TOLD_ASKED;
+	pin->asked++;
 	due->flow = *key;
 	due->pin = *pin;
-	s->out->due = index + 1;
+	s->due = index + 1;
 }
 
 static __always_inline void sweep_census(const struct rainbow_pin *pin)
@@ -56,7 +55,7 @@ static __always_inline void sweep_client(struct sweep_state *s, struct rainbow_p
 	if (!client_has_flows(client) &&
 	    (drains || (service->idle_seconds && is_older(s, client->last_seen, service->idle_seconds))) &&
 	    client_end_empty(client, RAINBOW_END_IDLE)) {
-		s->out->idled++;
+		s->idled++;
 		return;
 	}
 	sweep_census(client);
@@ -87,7 +86,7 @@ static __always_inline void sweep_live(struct sweep_state *s, const struct rainb
 		struct rainbow_flow own = *key;
 
 		if (pin_kill(&own, pin, RAINBOW_END_IDLE)) {
-			s->out->idled++;
+			s->idled++;
 			return;
 		}
 	}
@@ -104,14 +103,21 @@ static __always_inline void sweep_killed(struct sweep_state *s, const struct rai
 		sweep_list(s, key, pin);
 }
 
-/* bpf_for_each_map_elem callback. */
-static long sweep_pin(struct bpf_map *map, struct rainbow_flow *key, struct rainbow_pin *pin, struct sweep_state *s)
+/* Returns whether the caller is to give its place back. */
+__noinline int sweep_pin(const struct rainbow_flow *key, struct rainbow_pin *pin, struct sweep_state *s)
 {
-	enum rainbow_pin_state state = pin->state;
-	__u32 version = pin->version;
 	struct rainbow_census *census;
+	enum rainbow_pin_state state;
+	int free = 0;
+	__u32 version;
 
-	s->out->entries++;
+	if (!key || !pin || !s)
+		return 0;
+	state = pin->state;
+	version = pin->version;
+	if (state == RAINBOW_PIN_FREE) /* just being claimed */
+		return 0;
+	s->entries++;
 	if (pin_is_live(state)) {
 		sweep_live(s, key, pin);
 		return 0;
@@ -121,11 +127,32 @@ static long sweep_pin(struct bpf_map *map, struct rainbow_flow *key, struct rain
 	else if (state == RAINBOW_PIN_KILLED)
 		sweep_killed(s, key, pin);
 	else if (state == RAINBOW_PIN_DEAD)
-		sweep_free(s, key, pin);
+		free = sweep_free(s, pin);
 	/* Whoever holds the version's id, though its session is over: ids are not given away while this rises. */
 	census = bpf_map_lookup_elem(&rainbow_census, &version);
 	if (census)
 		census->closing++;
+	return free;
+}
+
+/* bpf_for_each_map_elem callback. */
+static long sweep_bucket(struct bpf_map *map, const __u32 *index, struct rainbow_bucket *bucket, struct sweep_state *s)
+{
+	__u32 i;
+
+	for (i = 0; i < RAINBOW_WAYS; i++)
+		if (way_is_taken(bucket, i) && sweep_pin(&bucket->way[i].flow, &bucket->way[i].pin, s))
+			way_free(bucket, i);
+	return 0;
+}
+
+/* bpf_for_each_map_elem callback. */
+static long sweep_overflow(struct bpf_map *map, const struct rainbow_flow *flow, struct rainbow_pin *pin, struct sweep_state *s)
+{
+	struct rainbow_flow own = *flow;
+
+	if (sweep_pin(&own, pin, s))
+		overflow_free(&own);
 	return 0;
 }
 
@@ -141,16 +168,21 @@ static long sweep_nursling(struct bpf_map *map, struct rainbow_flow *key, struct
 
 static __always_inline int sweep_all(struct rainbow_sweep *out)
 {
+	struct sweep_state s = {.ask_limit = out->ask_limit};
 	struct rainbow_meta *meta = meta_get();
-	struct sweep_state s = {.out = out};
 
 	if (!meta)
 		return -1;
 	out->jiffies = bpf_jiffies64();
 	meta->swept = out->jiffies;
 	sweep_begin(&s, meta);
-	bpf_for_each_map_elem(&rainbow_pin, sweep_pin, &s, 0);
+	bpf_for_each_map_elem(&rainbow_table, sweep_bucket, &s, 0);
+	bpf_for_each_map_elem(&rainbow_pin, sweep_overflow, &s, 0);
 	bpf_for_each_map_elem(&rainbow_nursery, sweep_nursling, &s, 0);
+	out->due = s.due;
+	out->entries = s.entries;
+	out->freed = s.freed;
+	out->idled = s.idled;
 	return 0;
 }
 

@@ -42,7 +42,7 @@ static __always_inline void decide_to_backend(void *ctx, struct way *way, enum v
 	way->verdict = verdict;
 	way->backend = id;
 	if (backend)
-		hop_use(ctx, way, &backend->hop, &way->packet.source, &backend->address);
+		hop_use(way, hop_of_backend(ctx, way, backend));
 }
 
 /* Has the hour come at which every session of this backend's version is closed? Holds with rainbowd dead, too. */

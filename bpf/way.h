@@ -45,7 +45,7 @@ struct way {
 	__u32 backend;
 	__u32 ifindex;      /* leaves here; 0: by the stack */
 	__u8 mac[6];        /* XDP: of the next hop */
-	__u8 source_mac[6]; /* XDP, if it leaves by another NIC: of that one */
+	__u8 source_mac[6]; /* XDP: of the NIC by which it leaves */
 };
 
 #endif

@@ -37,13 +37,12 @@ static __always_inline int xdp_checksum(struct xdp_md *ctx, const struct packet 
 static __always_inline int xdp_send(struct xdp_md *ctx, const struct way *way)
 {
 	struct ethhdr *eth = bytes_at(xdp_data(ctx), xdp_end(ctx), 0, sizeof(*eth));
-	int stays = way->ifindex == way->ingress;
 
 	if (!eth)
 		return XDP_DROP;
-	__builtin_memcpy(eth->h_source, stays ? eth->h_dest : way->source_mac, 6);
+	__builtin_memcpy(eth->h_source, way->source_mac, 6);
 	__builtin_memcpy(eth->h_dest, way->mac, 6);
-	return stays ? XDP_TX : bpf_redirect(way->ifindex, 0);
+	return way->ifindex == way->ingress ? XDP_TX : bpf_redirect(way->ifindex, 0);
 }
 
 /* Dropping where a write fails is right: half a rewrite must not leave, and the sender repeats. */

@@ -6,8 +6,8 @@
  * the counters that the kernel programs keep in the same value. A field is written by the kernel side or by rainbowd, never
  * by both, except where its comment says so. Ports and counters are in host order; times name their unit.
  *
- * Cost: a pin is 64 bytes of value and 20 (stored as 24) of key; with the kernel's own 48 bytes an entry and 16 a bucket,
- * one million pins take about 152 MB.
+ * Cost: a session is one cache line in rainbow_table; with its share of the bucket's control line, of the ways kept free and
+ * of the overflow, one million sessions take about 130 MB.
  */
 #ifndef RAINBOW_MAPS_H
 #define RAINBOW_MAPS_H
@@ -19,8 +19,8 @@
 /* rainbow_meta: ARRAY[1], mapped. What this set of maps is. */
 struct rainbow_meta {
 	__u32 schema;            /* RAINBOW_SCHEMA of the writer */
-	__u32 pin_limit;         /* entries that rainbow_pin can hold */
-	__u64 pins;              /* kernel: entries in rainbow_pin now, ended ones included */
+	__u32 pin_limit;         /* pins that rainbow_table and rainbow_pin may hold together */
+	__u64 pins;              /* kernel: pins now, ended ones included */
 	__u64 hash_secret[2];    /* keys the selection hash; kept in the database too, so that it survives a reboot */
 	__u32 hz;                /* jiffies a second */
 	__u32 nursery_seconds;   /* an unproven handshake older than this is forgotten */
@@ -28,8 +28,12 @@ struct rainbow_meta {
 	__u32 tombstone_seconds; /* how long a closed pin stays, to answer with RST */
 	char writer[32];         /* version of the rainbowd that wrote last */
 	__u64 swept;             /* kernel: jiffies of the last sweep, or (rainbowd dead) of making room */
+	__u64 table_secret[2];   /* keys the hash of rainbow_table; as old as the table, and never changed */
+	__u32 buckets;           /* of rainbow_table */
+	__u32 reserved;
+	__u64 overflowed; /* kernel: pins of these that are in rainbow_pin, their bucket being full */
 };
-RAINBOW_SIZE_IS(struct rainbow_meta, 88);
+RAINBOW_SIZE_IS(struct rainbow_meta, 120);
 
 /*
  * rainbow_lookup: ARRAY[RAINBOW_LOOKUP_SLOTS], mapped. An open-addressing hash table (see lookup.h) from address, port and
@@ -109,14 +113,23 @@ struct rainbow_member {
 };
 RAINBOW_SIZE_IS(struct rainbow_member, 516);
 
-/* Where packets to a backend or a client leave; kept by the kernel side, renewed about once a second. */
+/*
+ * rainbow_hop: ARRAY[RAINBOW_HOPS], open addressing. The next hops in use, which are few: backends and sessions name theirs by its
+ * index and ask the routing table for it about once a second. Kernel side only; bpf/hop.h says how an entry comes and goes.
+ */
+#define RAINBOW_HOPS         1024
+#define RAINBOW_HOP_UNKNOWN  0      /* ask */
+#define RAINBOW_HOP_BY_STACK 0xffff /* asked: the stack decides */
 struct rainbow_hop {
-	__u32 ifindex; /* 0: unknown, the stack decides */
-	__u32 renewed; /* jiffies, low 32 bits */
-	__u8 mac[6];   /* XDP: destination; the source is that of rainbow_hook */
-	__u16 mtu;     /* of the route; longer packets are the stack's to refuse */
+	__u32 ifindex; /* 0: the entry is being written, or free */
+	__u32 renewed; /* jiffies, low 32 bits; 0 never in use */
+	__u8 mac[6];   /* destination */
+	__u8 source_mac[6];
+	__u16 mtu;   /* of the route; longer packets are the stack's to refuse */
+	__u8 is_xdp; /* XDP may send by this interface */
+	__u8 reserved;
 };
-RAINBOW_SIZE_IS(struct rainbow_hop, 16);
+RAINBOW_SIZE_IS(struct rainbow_hop, 24);
 
 /* rainbow_backend: ARRAY[backends + 1], mapped. */
 struct rainbow_backend {
@@ -138,14 +151,16 @@ struct rainbow_backend {
 	__u64 close_after; /* jiffies; from then on each packet of its sessions is answered with RST; 0 never */
 	/* kernel */
 	__u64 live;
-	struct rainbow_hop hop;
-	__u64 reserved2;
+	__u32 hop_asked; /* jiffies, low 32 bits */
+	__u16 hop;       /* of rainbow_hop */
+	__u16 reserved2;
+	__u64 reserved3;
 };
-RAINBOW_SIZE_IS(struct rainbow_backend, 88);
+RAINBOW_SIZE_IS(struct rainbow_backend, 80);
 
 /*
- * rainbow_pin: HASH, preallocated, never evicts. The key serves both directions: a reply's backend leads to its service.
- * port 0 is the entry of a client session (affinity client): bits beyond client_prefix are zero in it.
+ * The key of a pin. It serves both directions: a reply's backend leads to its service. port 0 is the entry of a client session
+ * (affinity client): bits beyond client_prefix are zero in it.
  */
 struct rainbow_flow {
 	struct rainbow_addr client;
@@ -174,8 +189,8 @@ enum rainbow_pin_kind {
  *        |           |  deadline, evict, idle        |
  *        +-----------+-----------> KILLED --tombstone+
  *
- * DEAD lasts one sweep before the entry is given back, because the kernel reuses an element of a preallocated map at once: a
- * program that found the pin just before must have ended before another flow's pin lies in the same memory.
+ * DEAD lasts one sweep before the entry is given back, because its memory is reused at once: a program that found the pin just
+ * before must have ended before another flow's pin lies in the same place.
  */
 enum rainbow_pin_state {
 	RAINBOW_PIN_FREE = 0,
@@ -189,31 +204,56 @@ enum rainbow_pin_state {
 	RAINBOW_PIN_FREED,       /* the sweep deletes it now */
 };
 
-/* What one side of a TCP flow has sent (RFC 9293, 3.3.1); says which RST and FIN its peer accepts. */
+/*
+ * What one side of a TCP flow has sent (RFC 9293, 3.3.1). With the window beside it, it says which RST and FIN the other side
+ * accepts.
+ */
 struct rainbow_side {
 	__u32 next; /* highest sequence number sent, plus one */
 	__u32 ack;  /* highest acknowledgment sent: the peer's window begins here */
-	__u32 edge; /* ack + window: the peer may send up to here */
 };
+RAINBOW_SIZE_IS(struct rainbow_side, 8);
 
 /* state, version and backend are one aligned word, changed in one compare-and-swap: its winner knows whose session it ended. */
 struct rainbow_pin {
 	enum rainbow_pin_state state;
 	__u16 version;
 	__u16 backend;
-	__u32 opened;      /* CLOCK_MONOTONIC seconds */
-	__u32 last_seen;   /* jiffies, low 32 bits */
-	__u32 flows;       /* of a client session: RAINBOW_FLOWS_*; of a flow of one: the incarnation that it joined */
-	__u8 kind;         /* enum rainbow_pin_kind */
-	__u8 told;         /* KILLED: RAINBOW_TOLD_*, and in the high bits how often rainbowd asked */
-	__u8 client_scale; /* window scale (RFC 7323) of the client, of the backend */
-	__u8 server_scale;
-	/* What is above is all that the sweep looks at: one cache line less for each of a million entries. */
+	__u32 opened;    /* CLOCK_MONOTONIC seconds */
+	__u32 last_seen; /* jiffies, low 32 bits */
+	__u32 flows;     /* of a client session: RAINBOW_FLOWS_*; of a flow of one: the incarnation that it joined */
 	struct rainbow_side client;
 	struct rainbow_side server;
-	struct rainbow_hop hop; /* towards the client */
+	__u16 client_window; /* what the client's peer may send beyond client.ack, in units of the client's scale */
+	__u16 server_window;
+	__u16 hop;             /* towards the client: of rainbow_hop */
+	__u8 client_scale : 4; /* window scale (RFC 7323) of the client, of the backend */
+	__u8 server_scale : 4;
+	__u8 kind : 2;  /* enum rainbow_pin_kind */
+	__u8 told : 2;  /* KILLED: RAINBOW_TOLD_* */
+	__u8 asked : 4; /* how often rainbowd was handed this pin to ask its ends; stays at RAINBOW_ASKED_MAX */
 };
-RAINBOW_SIZE_IS(struct rainbow_pin, 64);
+RAINBOW_SIZE_IS(struct rainbow_pin, 44);
+
+/* One session as it lies in rainbow_table: a cache line. */
+struct rainbow_way {
+	struct rainbow_pin pin;
+	struct rainbow_flow flow;
+};
+RAINBOW_SIZE_IS(struct rainbow_way, 64);
+
+/*
+ * rainbow_table: ARRAY[buckets], mapped. The pins: a set-associative table, one bucket for each hash, and within it a line that
+ * tells by tags which way may hold a flow, and the ways. A flow whose bucket is full is in rainbow_pin: HASH, preallocated, key
+ * struct rainbow_flow, value struct rainbow_pin. Neither ever evicts. Where a flow is, and how it gets there: table.h.
+ */
+#define RAINBOW_WAYS 8
+struct rainbow_bucket {
+	__u64 control; /* see table.h */
+	__u64 reserved[7];
+	struct rainbow_way way[RAINBOW_WAYS];
+};
+RAINBOW_SIZE_IS(struct rainbow_bucket, 576);
 
 /*
  * The flows of a client session in one word, so that joining, leaving and ending exclude each other: the number of live flows;
@@ -226,7 +266,7 @@ RAINBOW_SIZE_IS(struct rainbow_pin, 64);
 #define RAINBOW_TOLD_CLIENT       1 /* an RST was made from a packet of the client */
 #define RAINBOW_TOLD_SERVER       2 /* ... of the backend */
 #define RAINBOW_TOLD_BOTH         3
-#define RAINBOW_TOLD_ASKED        4 /* one probe; counts up in steps of this */
+#define RAINBOW_ASKED_MAX         15
 
 /* rainbow_nursery: LRU_HASH, key struct rainbow_flow. Where a flow waits until its handshake is proven. */
 enum rainbow_nursery_state {
@@ -282,7 +322,7 @@ struct rainbow_packets {
 	__u64 strays_reset;     /* ! packets of no session: see the service's stray policy */
 	__u64 strays_dropped;
 	__u64 strays_passed;
-	__u64 refused_table_full;    /* ! new sessions refused: rainbow_pin is full */
+	__u64 refused_table_full;    /* ! new sessions refused: the pin table is full */
 	__u64 refused_backends_full; /* ! ... all backends at max_sessions or unhealthy */
 	__u64 refused_no_version;    /* ! ... no version takes new sessions */
 	__u64 dropped_retry;         /* two CPUs met on one entry: the sender repeats */
@@ -312,10 +352,9 @@ RAINBOW_SIZE_IS(struct rainbow_census, 32);
 #define RAINBOW_DUE 4096
 struct rainbow_due {
 	struct rainbow_flow flow;
-	__u32 reserved;
 	struct rainbow_pin pin;
 };
-RAINBOW_SIZE_IS(struct rainbow_due, 88);
+RAINBOW_SIZE_IS(struct rainbow_due, 64);
 
 /*
  * Context of the syscall program rainbow_sweep: walks all pins and the nursery, counts into rainbow_census, ends idle
@@ -342,7 +381,7 @@ struct rainbow_close {
 	__u32 closed;
 	struct rainbow_pin pin; /* as it was when it was closed */
 };
-RAINBOW_SIZE_IS(struct rainbow_close, 96);
+RAINBOW_SIZE_IS(struct rainbow_close, 76);
 
 /* Context of the syscall program rainbow_clock. */
 struct rainbow_clock {

@@ -20,8 +20,8 @@
 struct rainbow_segment {
 	__u32 seq;
 	__u32 ack;
-	__u32 window; /* scaled */
 	__u32 length; /* payload bytes; flags not counted */
+	__u16 window; /* as in the header: not scaled */
 	__u8 flags;   /* RAINBOW_TCP_* */
 };
 
@@ -43,15 +43,54 @@ static inline int rainbow_seq_within(__u32 seq, __u32 from, __u32 to)
 	return !rainbow_seq_before(seq, from) && !rainbow_seq_before(to, seq);
 }
 
+/* The sequence number up to which a side lets its peer send. */
+static inline __u32 rainbow_edge(const struct rainbow_side *side, __u16 window, __u8 scale)
+{
+	return side->ack + ((__u32)window << scale);
+}
+
 /*
- * Judges a segment from `sender` to `receiver` and notes what it tells of the sender. Writes a field only where it changed,
- * so that a packet that turns nothing dirties no cache line.
+ * The window, in units of the scale and rounded up, that reaches from ack to edge. Rounded up, since a receiver rounds the window
+ * that it announces down: its edge seems to go back by less than a unit where it has not moved (RFC 7323, 2.4).
  */
-static inline enum rainbow_tcp_event rainbow_tcp_step(struct rainbow_side *sender, struct rainbow_side *receiver,
-						      const struct rainbow_segment *segment)
+static inline __u16 rainbow_window(__u32 ack, __u32 edge, __u8 scale)
+{
+	__u32 units = (edge - ack + (1u << scale) - 1) >> scale;
+
+	return units > 65535 ? 65535 : (__u16)units;
+}
+
+/*
+ * Notes what a segment tells of its sender: how far it has sent, what it acknowledges, how far its peer may send. None of these
+ * goes back. Writes a field only where it changed, so that a packet that turns nothing dirties no cache line.
+ */
+static inline void rainbow_tcp_note(struct rainbow_side *sender, __u16 *window, __u8 scale,
+				    const struct rainbow_segment *segment, __u32 end)
+{
+	__u32 ack = sender->ack, edge;
+
+	if (rainbow_seq_before(sender->next, end))
+		sender->next = end;
+	if (segment->ack == ack && segment->window == *window)
+		return;
+	edge = rainbow_edge(sender, *window, scale);
+	if (rainbow_seq_before(ack, segment->ack))
+		sender->ack = ack = segment->ack;
+	if (rainbow_seq_before(edge, segment->ack + ((__u32)segment->window << scale)))
+		edge = segment->ack + ((__u32)segment->window << scale);
+	*window = rainbow_window(ack, edge, scale);
+}
+
+/*
+ * Judges a segment from `sender` to `receiver`, whose windows are `window` and `receiver_window`, and notes what it tells of the
+ * sender.
+ */
+static inline __attribute__((always_inline)) enum rainbow_tcp_event
+rainbow_tcp_step(struct rainbow_side *sender, __u16 *window, __u8 scale, const struct rainbow_side *receiver,
+		 __u32 receiver_edge, const struct rainbow_segment *segment)
 {
 	__u32 end = segment->seq + segment->length + !!(segment->flags & RAINBOW_TCP_FIN);
-	__u32 edge;
+	__u32 reach;
 
 	if (segment->flags & RAINBOW_TCP_RST)
 		return rainbow_seq_within(segment->seq, receiver->ack, sender->next) ? RAINBOW_TCP_RESET : RAINBOW_TCP_NOTHING;
@@ -59,19 +98,25 @@ static inline enum rainbow_tcp_event rainbow_tcp_step(struct rainbow_side *sende
 	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK)) != RAINBOW_TCP_ACK)
 		return RAINBOW_TCP_NOTHING;
 	/* Keep-alives begin one before the window; a window probe carries one byte beyond it. */
-	if (!rainbow_seq_within(segment->seq, receiver->ack - 1, receiver->edge) || rainbow_seq_before(receiver->edge + 1, end))
+	if (!rainbow_seq_within(segment->seq, receiver->ack - 1, receiver_edge) || rainbow_seq_before(receiver_edge + 1, end))
 		return RAINBOW_TCP_NOTHING;
-	if (!rainbow_seq_within(segment->ack, sender->ack - (sender->edge - sender->ack) - 65535, receiver->next))
+	reach = (__u32)*window << scale;
+	if (!rainbow_seq_within(segment->ack, sender->ack - reach - 65535, receiver->next))
 		return RAINBOW_TCP_NOTHING;
-
-	if (rainbow_seq_before(sender->next, end))
-		sender->next = end;
-	if (rainbow_seq_before(sender->ack, segment->ack))
-		sender->ack = segment->ack;
-	edge = segment->ack + segment->window;
-	if (rainbow_seq_before(sender->edge, edge))
-		sender->edge = edge;
+	rainbow_tcp_note(sender, window, scale, segment, end);
 	return segment->flags & RAINBOW_TCP_FIN ? RAINBOW_TCP_FINISHED : RAINBOW_TCP_NOTHING;
+}
+
+static inline enum rainbow_tcp_event rainbow_tcp_step_client(struct rainbow_pin *pin, const struct rainbow_segment *segment)
+{
+	return rainbow_tcp_step(&pin->client, &pin->client_window, pin->client_scale, &pin->server,
+				rainbow_edge(&pin->server, pin->server_window, pin->server_scale), segment);
+}
+
+static inline enum rainbow_tcp_event rainbow_tcp_step_server(struct rainbow_pin *pin, const struct rainbow_segment *segment)
+{
+	return rainbow_tcp_step(&pin->server, &pin->server_window, pin->server_scale, &pin->client,
+				rainbow_edge(&pin->client, pin->client_window, pin->client_scale), segment);
 }
 
 #endif

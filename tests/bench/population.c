@@ -68,6 +68,20 @@ int population_remove(int fd, const struct rainbow_flow *first, uint32_t count)
 	return error;
 }
 
+int population_pin(const struct pin_table *table, const struct rainbow_flow *first, uint32_t count,
+		   const struct rainbow_pin *pin)
+{
+	uint32_t i;
+	int error = 0;
+
+	for (i = 0; i < count && !error; i++) {
+		struct rainbow_flow flow = population_flow(first, i);
+
+		error = table_put(table, &flow, pin);
+	}
+	return error;
+}
+
 /* --- the maps of a running rainbowd -------------------------------------------------------------------------------------- */
 
 static int open_pinned(const char *dir, const char *name)
@@ -122,13 +136,14 @@ static int fill(const char *dir, uint32_t service, uint32_t version, uint32_t ba
 	struct rainbow_version *versions = map_pinned(dir, "rainbow_version", (version + 1) * sizeof(*versions));
 	struct rainbow_backend *backends = map_pinned(dir, "rainbow_backend", (backend + 1) * sizeof(*backends));
 	struct rainbow_meta *meta = map_pinned(dir, "rainbow_meta", sizeof(*meta));
-	int pins = open_pinned(dir, "rainbow_pin"), error;
+	struct pin_table table;
 	struct rainbow_pin pin;
+	int error = table_open_pinned(&table, dir);
 
-	if (!versions || !backends || !meta || pins < 0)
+	if (!versions || !backends || !meta || error)
 		return 1;
 	pin = pin_live(version, backend, meta->hz);
-	error = population_add(pins, &first, count, &pin, sizeof(pin));
+	error = population_pin(&table, &first, count, &pin);
 	if (error) {
 		fprintf(stderr, "bench: filling: %s\n", strerror(-error));
 		return 1;

@@ -361,7 +361,7 @@ static void on_full(struct scene *scene) /* somebody else's sessions take all pl
 	scene->world->backend[2].max_sessions = scene->world->backend[2].live = 3;
 }
 
-/* Fills rainbow_pin to the last entry with sessions of others. */
+/* Fills the pin table to the last place with sessions of others. */
 static void on_table_full(struct scene *scene)
 {
 	struct rainbow_pin pin = {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-world_src := tests/bpf/packet.c tests/bpf/packet_check.c tests/bpf/world.c tests/bpf/world_maps.c
+world_src := tests/bpf/packet.c tests/bpf/packet_check.c tests/bpf/world.c tests/bpf/world_maps.c tests/bpf/table.c \
+             user/rainbowd/pin_table.c
 bpf_libs := -lcmocka -lbpf -lelf -lz -lpthread
 
 programs += bpf/test_truth
@@ -12,14 +13,14 @@ bpf/test_untouched_libs := $(bpf_libs)
 
 # The kernel access of rainbowd, on a network and a bpffs of the test's own.
 datapath_src := $(addprefix user/rainbowd/,datapath.c datapath_maps.c hooks.c hook_wish.c attach.c attach_clsact.c adopt.c \
-                pin_dir.c lookup.c netdev.c barrier.c) user/common/error.c user/common/log.c user/common/text.c user/common/addr.c
+                pin_dir.c pin_table.c lookup.c netdev.c barrier.c) user/common/error.c user/common/log.c user/common/text.c user/common/addr.c
 
 programs += bpf/test_datapath
-bpf/test_datapath_src := tests/bpf/test_datapath.c tests/bpf/ground.c $(datapath_src)
+bpf/test_datapath_src := tests/bpf/test_datapath.c tests/bpf/ground.c tests/bpf/table.c $(datapath_src)
 bpf/test_datapath_libs := $(bpf_libs)
 
 programs += bpf/test_datapath_maps
-bpf/test_datapath_maps_src := tests/bpf/test_datapath_maps.c tests/bpf/ground.c $(datapath_src)
+bpf/test_datapath_maps_src := tests/bpf/test_datapath_maps.c tests/bpf/ground.c tests/bpf/table.c $(datapath_src)
 bpf/test_datapath_maps_libs := $(bpf_libs)
 
 programs += bpf/test_hooks

@@ -17,6 +17,7 @@
 #include "rainbowd/datapath.h"
 #include "rainbowd/pin_dir.h"
 #include "ground.h"
+#include "table.h"
 
 static const struct datapath_config config = {.pin_dir = GROUND_PIN_DIR, .pins = 20000, .nursery = 1000};
 
@@ -288,13 +289,13 @@ static void test_sessions_without_meta(void **state)
 {
 	struct rainbow_flow flow = {.port = 1, .service = 1};
 	struct rainbow_pin pin = {.state = RAINBOW_PIN_LIVE};
-	int fd;
+	struct pin_table table;
 
 	(void)state;
 	open_or_fail(false);
-	fd = ground_open("rainbow_pin");
-	assert_int_equal(bpf_map_update_elem(fd, &flow, &pin, BPF_ANY), 0);
-	close(fd);
+	assert_int_equal(table_open_pinned(&table, GROUND_PIN_DIR), 0);
+	assert_int_equal(table_put(&table, &flow, &pin), 0);
+	table_let_go(&table);
 	close_opened();
 	ground_run("rm " GROUND_PIN_DIR "/rainbow_meta");
 	refused(ERROR_PRECONDITION, "holds sessions");

@@ -15,6 +15,7 @@
 #include "rainbowd/barrier.h"
 #include "rainbowd/datapath.h"
 #include "ground.h"
+#include "table.h"
 
 static const struct datapath_config config = {.pin_dir = GROUND_PIN_DIR, .pins = 20000, .nursery = 1000};
 
@@ -161,18 +162,20 @@ static void test_pins_and_sweep(void **state)
 	struct rainbow_clock clock = {};
 	struct error err = {};
 	static uint8_t seen[65536];
-	int i, three = 3, fd = ground_open("rainbow_pin");
+	struct pin_table table;
+	int i, three = 3;
 
 	(void)state;
 	assert_int_equal(datapath_clock(dp, &clock, &err), 0);
 	assert_true(clock.jiffies && clock.monotonic_ns);
+	assert_int_equal(table_open_pinned(&table, GROUND_PIN_DIR), 0);
 	datapath_service(dp, 1)->protocol = 6;
 	datapath_version(dp, 2)->live = PINS;
 	pin.last_seen = (uint32_t)clock.jiffies;
 	for (i = 1; i <= PINS; i++) {
 		flow.port = (uint16_t)i;
 		pin.opened = (uint32_t)i;
-		assert_int_equal(bpf_map_update_elem(fd, &flow, &pin, BPF_NOEXIST), 0);
+		assert_int_equal(table_put(&table, &flow, &pin), 0);
 	}
 	assert_int_equal(datapath_pins_each(dp, count_pin, seen, &err), 0);
 	for (i = 1; i <= PINS; i++)
@@ -199,7 +202,7 @@ static void test_pins_and_sweep(void **state)
 	assert_int_equal(datapath_census(dp, 2)->oldest, 1);
 	assert_int_equal(datapath_sweep(dp, &sweep, &err), 0);
 	assert_int_equal(datapath_census(dp, 2)->live, PINS - 1);
-	close(fd);
+	table_let_go(&table);
 	close_opened();
 }
 

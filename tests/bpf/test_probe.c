@@ -44,7 +44,6 @@ static void numbers_read(int fd, struct rainbow_side *side)
 	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &receive_queue, sizeof(receive_queue)), 0);
 	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &side->ack, &size), 0);
 	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)), 0);
-	side->edge = side->ack + (500 << SCALE);
 }
 
 static void endpoint_of(int fd, bool peer, struct rainbow_addr *addr, uint16_t *port)
@@ -88,6 +87,7 @@ static void talk_begin(struct talk *talk, const char *address)
 	numbers_read(talk->client, &talk->pin.client);
 	numbers_read(talk->server, &talk->pin.server);
 	talk->pin.client_scale = talk->pin.server_scale = SCALE;
+	talk->pin.client_window = talk->pin.server_window = 500;
 }
 
 static void talk_end(struct talk *talk)
@@ -136,7 +136,7 @@ static int error_of(int fd)
 	return read(fd, &byte, 1) < 0 ? errno : 0;
 }
 
-static void asked(const char *address, uint8_t told)
+static void asked(const char *address, unsigned int told)
 {
 	struct probe *probe;
 	struct talk talk;
@@ -147,7 +147,7 @@ static void asked(const char *address, uint8_t told)
 
 	assert_int_equal(probe_open(&probe, &err), 0);
 	talk_begin(&talk, address);
-	talk.pin.told = told;
+	talk.pin.told = told & RAINBOW_TOLD_BOTH;
 	by_client = segments_out(talk.client);
 	by_server = segments_out(talk.server);
 	assert_int_equal(probe_ask(probe, &talk.flow, &talk.pin, &talk.service, &talk.backend), 0);

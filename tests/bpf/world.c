@@ -128,6 +128,11 @@ static void *map_array(const struct bpf_map *map)
 
 static int maps_open(struct world *w)
 {
+	static const __u64 secret[2] = {0x243f6a8885a308d3ull, 0x13198a2e03707344ull};
+
+	if (pin_table_open(&w->pins, bpf_map__fd(w->bpf->maps.rainbow_table), rainbow_table_buckets(w->pin_limit), secret,
+			   bpf_map__fd(w->bpf->maps.rainbow_pin)))
+		return say("rainbow_table");
 	w->meta = map_array(w->bpf->maps.rainbow_meta);
 	w->lookup = map_array(w->bpf->maps.rainbow_lookup);
 	w->service = map_array(w->bpf->maps.rainbow_service);
@@ -136,9 +141,10 @@ static int maps_open(struct world *w)
 	w->backend = map_array(w->bpf->maps.rainbow_backend);
 	w->census = map_array(w->bpf->maps.rainbow_census);
 	w->due = map_array(w->bpf->maps.rainbow_due);
+	w->hop = map_array(w->bpf->maps.rainbow_hop);
 	w->member = map_array(w->bpf->maps.rainbow_member);
 	if (!w->meta || !w->lookup || !w->service || !w->version || !w->wheel || !w->backend || !w->census || !w->due ||
-	    !w->member)
+	    !w->hop || !w->member)
 		return -1;
 	return 0;
 }
@@ -152,7 +158,9 @@ static int programs_open(struct world *world, const struct world_config *config)
 	world->bpf = rainbow_bpf__open();
 	if (!world->bpf)
 		return say("opening the skeleton");
-	bpf_map__set_max_entries(world->bpf->maps.rainbow_pin, config->pins);
+	world->pin_limit = config->pins;
+	bpf_map__set_max_entries(world->bpf->maps.rainbow_table, rainbow_table_buckets(config->pins));
+	bpf_map__set_max_entries(world->bpf->maps.rainbow_pin, rainbow_table_overflow(config->pins));
 	bpf_map__set_max_entries(world->bpf->maps.rainbow_nursery, config->nursery);
 	if (rainbow_bpf__load(world->bpf))
 		return say("loading the programs");
@@ -170,6 +178,7 @@ int world_open(struct world *world, const struct world_config *config)
 
 void world_close(struct world *world)
 {
+	pin_table_close(&world->pins);
 	rainbow_bpf__destroy(world->bpf);
 	world->bpf = NULL;
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <rainbow/maps.h>
+#include "rainbowd/pin_table.h"
 #include "tests/bpf/packet.h"
 
 struct rainbow_bpf;
@@ -32,12 +33,14 @@ struct device {
 };
 
 struct world_config {
-	uint32_t pins; /* entries of rainbow_pin */
+	uint32_t pins; /* at most */
 	uint32_t nursery;
 };
 
 struct world {
 	struct rainbow_bpf *bpf;
+	struct pin_table pins;
+	uint32_t pin_limit;
 	struct device wan;
 	struct device lan;
 	struct rainbow_meta *meta;
@@ -48,6 +51,7 @@ struct world {
 	struct rainbow_backend *backend;
 	struct rainbow_census *census;
 	struct rainbow_due *due;
+	struct rainbow_hop *hop;
 	uint8_t *member; /* struct rainbow_member, 520 bytes apart */
 };
 

@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 #include <rainbow/lookup.h>
 #include "bpf/rainbow.skel.h"
+#include "tests/bpf/table.h"
 #include "tests/bpf/world.h"
 
 #define MEMBER_STRIDE 520 /* 516 rounded up to 8, as the kernel lays an array out */
@@ -53,7 +54,9 @@ static void meta_fill(struct world *world)
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
 	*world->meta = (struct rainbow_meta){
 	    .schema = RAINBOW_SCHEMA,
-	    .pin_limit = bpf_map__max_entries(world->bpf->maps.rainbow_pin),
+	    .pin_limit = world->pin_limit,
+	    .table_secret = {world->pins.secret[0], world->pins.secret[1]},
+	    .buckets = world->pins.count,
 	    .hash_secret = {0x0123456789abcdefull, 0xfedcba9876543210ull},
 	    .hz = (uint32_t)(1000000000 / tick.tv_nsec),
 	    .nursery_seconds = 60,
@@ -65,7 +68,7 @@ static void meta_fill(struct world *world)
 
 void world_reset(struct world *world)
 {
-	map_clear(world->bpf->maps.rainbow_pin);
+	table_clear(&world->pins);
 	map_clear(world->bpf->maps.rainbow_nursery);
 	map_clear(world->bpf->maps.rainbow_hook);
 	while (
@@ -82,6 +85,7 @@ void world_reset(struct world *world)
 	memset(world->wheel, 0, sizeof(*world->wheel) * 2 * (RAINBOW_MAX_SERVICES + 1));
 	memset(world->backend, 0, sizeof(*world->backend) * (RAINBOW_MAX_BACKENDS + 1));
 	memset(world->member, 0, (size_t)MEMBER_STRIDE * (RAINBOW_MAX_VERSIONS + 1));
+	memset(world->hop, 0, sizeof(*world->hop) * RAINBOW_HOPS);
 	packets_clear(world);
 	meta_fill(world);
 	world_hook(world, &world->wan, RAINBOW_HOOK_XDP);
@@ -209,7 +213,11 @@ void world_hook(struct world *world, const struct device *device, enum rainbow_h
 {
 	int fd = map_fd(world->bpf->maps.rainbow_hook);
 	struct rainbow_hook hook = {.kind = kind};
+	int i;
 
+	for (i = 0; i < RAINBOW_HOPS; i++)
+		if (world->hop[i].ifindex == device->ifindex)
+			world->hop[i].is_xdp = kind == RAINBOW_HOOK_XDP;
 	memcpy(hook.mac, device->mac, 6);
 	if (kind == RAINBOW_HOOK_NONE)
 		must(bpf_map_delete_elem(fd, &device->ifindex), "rainbow_hook");
@@ -221,12 +229,12 @@ void world_hook(struct world *world, const struct device *device, enum rainbow_h
 
 bool world_pin(struct world *world, const struct rainbow_flow *flow, struct rainbow_pin *pin)
 {
-	return !bpf_map_lookup_elem(map_fd(world->bpf->maps.rainbow_pin), flow, pin);
+	return !pin_table_find(&world->pins, flow, pin);
 }
 
 void world_put_pin(struct world *world, const struct rainbow_flow *flow, const struct rainbow_pin *pin)
 {
-	must(bpf_map_update_elem(map_fd(world->bpf->maps.rainbow_pin), flow, pin, 0), "rainbow_pin");
+	must(table_put(&world->pins, flow, pin), "the pin table");
 }
 
 bool world_nursling(struct world *world, const struct rainbow_flow *flow, struct rainbow_nursling *nursling)
@@ -239,23 +247,29 @@ void world_put_nursling(struct world *world, const struct rainbow_flow *flow, co
 	must(bpf_map_update_elem(map_fd(world->bpf->maps.rainbow_nursery), flow, nursling, 0), "rainbow_nursery");
 }
 
-/* The keys first: an update moves its entry to the front of its bucket, and a walk meanwhile might never end. */
-/* The keys first: an update puts its entry at the head of its bucket, so a walk that updates might never end. */
+struct showing {
+	void (*each)(const struct rainbow_flow *, const struct rainbow_pin *, void *);
+	void *arg;
+	uint64_t count;
+};
+
+static bool show(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg)
+{
+	struct showing *showing = arg;
+
+	showing->count++;
+	if (showing->each)
+		showing->each(flow, pin, showing->arg);
+	return true;
+}
+
 uint64_t world_pins_each(struct world *world, void (*each)(const struct rainbow_flow *, const struct rainbow_pin *, void *),
 			 void *arg)
 {
-	int fd = map_fd(world->bpf->maps.rainbow_pin);
-	struct rainbow_flow *flows = calloc(world->meta->pin_limit, sizeof(*flows));
-	struct rainbow_pin pin;
-	uint64_t count = 0, i;
+	struct showing showing = {.each = each, .arg = arg};
 
-	while (count < world->meta->pin_limit && !bpf_map_get_next_key(fd, count ? &flows[count - 1] : NULL, &flows[count]))
-		count++;
-	for (i = 0; each && i < count; i++)
-		if (!bpf_map_lookup_elem(fd, &flows[i], &pin))
-			each(&flows[i], &pin, arg);
-	free(flows);
-	return count;
+	must(pin_table_each(&world->pins, show, &showing), "the pin table");
+	return showing.count;
 }
 
 struct rainbow_packets world_packets(struct world *world, uint32_t service)

@@ -109,16 +109,21 @@ static void name_sort(const char *name, void *arg)
 		strncpy(listing->foreign, name, sizeof(listing->foreign) - 1);
 }
 
+/* In rainbow_table there is a session if any bucket's control word says so; what can not be read may hold some. */
 static bool holds_sessions(const struct pin_dir *dir)
 {
-	unsigned char key[256];
+	int fd = adopt_map_open(dir, "rainbow_table");
+	struct rainbow_bucket bucket;
 	struct bpf_map_info info;
-	int fd = adopt_map_open(dir, "rainbow_pin");
-	bool holds;
+	bool holds = false;
+	uint32_t i;
 
 	if (fd < 0)
 		return fd == -EMEDIUMTYPE;
-	holds = map_info(fd, &info) || info.key_size > sizeof(key) || !bpf_map_get_next_key(fd, NULL, key);
+	if (map_info(fd, &info) || info.value_size != sizeof(bucket))
+		holds = true;
+	for (i = 0; !holds && i < info.max_entries; i++)
+		holds = bpf_map_lookup_elem(fd, &i, &bucket) || bucket.control;
 	close(fd);
 	return holds;
 }
@@ -136,7 +141,7 @@ static int look_without_meta(const struct pin_dir *dir, enum adopt_found *found,
 	if (listing.ours && holds_sessions(dir))
 		return error_set(
 		    err, ERROR_PRECONDITION, "pin-dir",
-		    "%s holds sessions (rainbow_pin) but no rainbow_meta to say what they are; they are left alone. To end "
+		    "%s holds sessions (rainbow_table) but no rainbow_meta to say what they are; they are left alone. To end "
 		    "them: rainbowd --detach --pin-dir %s",
 		    dir->path, dir->path);
 	*found = listing.ours ? ADOPT_HALF : ADOPT_NOTHING;
@@ -165,16 +170,40 @@ int adopt_look(const struct pin_dir *dir, enum adopt_found *found, struct error 
 	return 0;
 }
 
-/* Whose number of entries is configured. */
-static uint32_t *wanted_entries(const char *name, uint32_t *pins, uint32_t *nursery)
+/* Is its number of entries configured? */
+static bool is_sized(const char *name)
 {
-	if (!strcmp(name, "rainbow_pin"))
-		return pins;
-	return strcmp(name, "rainbow_nursery") ? NULL : nursery;
+	return !strcmp(name, "rainbow_table") || !strcmp(name, "rainbow_pin") || !strcmp(name, "rainbow_nursery");
 }
 
-static int shape_check(const struct pin_dir *dir, const struct bpf_map *map, const struct bpf_map_info *have, uint32_t *wanted,
-		       struct error *err)
+/* 0 or -errno. */
+static int meta_read(const struct pin_dir *dir, struct rainbow_meta *meta)
+{
+	int fd = adopt_map_open(dir, META), rc = 0;
+	struct bpf_map_info info;
+	uint32_t index = 0;
+
+	if (fd < 0)
+		return fd;
+	rc = map_info(fd, &info);
+	if (!rc && info.value_size != sizeof(*meta))
+		rc = -EMEDIUMTYPE;
+	if (!rc && bpf_map_lookup_elem(fd, &index, meta))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int resize_refused(const struct pin_dir *dir, const char *name, const char *field, uint32_t have, struct error *err)
+{
+	return error_set(
+	    err, ERROR_PRECONDITION, field,
+	    "%s in %s has room for %u and can not be resized while it serves; start with %u (or without the option), "
+	    "or end it first: rainbowd --detach --pin-dir %s",
+	    name, dir->path, have, have, dir->path);
+}
+
+static int shape_check(const struct pin_dir *dir, const struct bpf_map *map, const struct bpf_map_info *have, struct error *err)
 {
 	const struct {
 		const char *what;
@@ -184,7 +213,7 @@ static int shape_check(const struct pin_dir *dir, const struct bpf_map *map, con
 	    {"key size", have->key_size, bpf_map__key_size(map)},
 	    {"value size", have->value_size, bpf_map__value_size(map)},
 	    {"flags", have->map_flags, bpf_map__map_flags(map)},
-	    {"size", have->max_entries, wanted ? have->max_entries : bpf_map__max_entries(map)},
+	    {"size", have->max_entries, is_sized(bpf_map__name(map)) ? have->max_entries : bpf_map__max_entries(map)},
 	};
 	size_t i;
 
@@ -195,16 +224,10 @@ static int shape_check(const struct pin_dir *dir, const struct bpf_map *map, con
 			    "%s in %s has %s %u where this rainbowd knows %u; it is left alone. Run the rainbowd that made it, "
 			    "or another --pin-dir",
 			    bpf_map__name(map), dir->path, facts[i].what, facts[i].have, facts[i].know);
-	if (wanted && *wanted && *wanted != have->max_entries)
-		return error_set(
-		    err, ERROR_PRECONDITION, "max-sessions",
-		    "%s in %s has room for %u and can not be resized while it serves; start with %u (or without the option), "
-		    "or end it first: rainbowd --detach --pin-dir %s",
-		    bpf_map__name(map), dir->path, have->max_entries, have->max_entries, dir->path);
 	return 0;
 }
 
-static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, uint32_t *wanted, struct error *err)
+static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, uint32_t nursery, struct error *err)
 {
 	struct bpf_map_info info;
 	int fd = adopt_map_open(dir, bpf_map__name(map));
@@ -220,7 +243,9 @@ static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, uint32_t *w
 	if (rc)
 		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s: %s", bpf_map__name(map), dir->path, strerror(-rc));
 	if (!rc)
-		rc = shape_check(dir, map, &info, wanted, err);
+		rc = shape_check(dir, map, &info, err);
+	if (!rc && nursery && nursery != info.max_entries && !strcmp(bpf_map__name(map), "rainbow_nursery"))
+		rc = resize_refused(dir, "rainbow_nursery", "nursery", info.max_entries, err);
 	if (!rc && bpf_map__reuse_fd(map, fd))
 		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s can not be taken over: %s", bpf_map__name(map),
 			       dir->path, strerror(errno));
@@ -230,14 +255,19 @@ static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, uint32_t *w
 
 int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, uint32_t pins, uint32_t nursery, struct error *err)
 {
+	struct rainbow_meta meta;
 	struct bpf_map *map;
-	int rc = 0;
+	int rc = meta_read(dir, &meta);
 
+	if (rc)
+		return error_set(err, ERROR_INTERNAL, "pin-dir", META " in %s can not be read: %s", dir->path, strerror(-rc));
+	if (pins && pins != meta.pin_limit)
+		return resize_refused(dir, "rainbow_table", "max-sessions", meta.pin_limit, err);
 	bpf_object__for_each_map(map, object)
 	{
 		if (bpf_map__is_internal(map))
 			continue;
-		rc = map_adopt(dir, map, wanted_entries(bpf_map__name(map), &pins, &nursery), err);
+		rc = map_adopt(dir, map, nursery, err);
 		if (rc)
 			break;
 	}

@@ -197,7 +197,7 @@ static void ask(struct daemon *daemon, const struct rainbow_flow *flow, const st
 
 	if (!daemon->probe || service->protocol != IPPROTO_TCP || flow->port == 0 || backend->state == RAINBOW_BACKEND_NONE)
 		return;
-	if (pin->told / RAINBOW_TOLD_ASKED >= ASKS)
+	if (pin->asked >= ASKS)
 		probe_reset(daemon->probe, flow, pin, service, backend);
 	else
 		probe_ask(daemon->probe, flow, pin, service, backend);

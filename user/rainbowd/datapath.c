@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -112,7 +113,7 @@ static int mappings_open(struct datapath *dp, struct error *err)
 	    {&dp->service, dp->skeleton->maps.rainbow_service}, {&dp->version, dp->skeleton->maps.rainbow_version},
 	    {&dp->member, dp->skeleton->maps.rainbow_member},   {&dp->wheel, dp->skeleton->maps.rainbow_wheel},
 	    {&dp->backend, dp->skeleton->maps.rainbow_backend}, {&dp->census, dp->skeleton->maps.rainbow_census},
-	    {&dp->due, dp->skeleton->maps.rainbow_due},
+	    {&dp->due, dp->skeleton->maps.rainbow_due},         {&dp->hop, dp->skeleton->maps.rainbow_hop},
 	};
 	size_t i;
 	int rc = 0;
@@ -122,14 +123,27 @@ static int mappings_open(struct datapath *dp, struct error *err)
 	return rc;
 }
 
+/* Behind meta_fill, which makes the secret. */
+static int pins_open(struct datapath *dp, struct error *err)
+{
+	const struct rainbow_meta *meta = datapath_meta(dp);
+	int rc = pin_table_open(&dp->pins, bpf_map__fd(dp->skeleton->maps.rainbow_table), meta->buckets, meta->table_secret,
+				bpf_map__fd(dp->skeleton->maps.rainbow_pin));
+
+	if (rc)
+		return error_set(err, ERROR_INTERNAL, NULL, "rainbow_table can not be mapped: %s", strerror(-rc));
+	return 0;
+}
+
 static void mappings_close(struct datapath *dp)
 {
 	struct mapping *all[] = {&dp->meta,  &dp->lookup,  &dp->service, &dp->version, &dp->member,
-				 &dp->wheel, &dp->backend, &dp->census,  &dp->due};
+				 &dp->wheel, &dp->backend, &dp->census,  &dp->due,     &dp->hop};
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		mapping_close(all[i]);
+	pin_table_close(&dp->pins);
 }
 
 static void *entry_get(const struct mapping *m, uint32_t index)
@@ -188,8 +202,8 @@ static int programs_load(struct datapath *dp, struct error *err)
 		return error_set(err, ERROR_PRECONDITION, NULL,
 				 "the kernel lets us load no BPF programs; run rainbowd as root");
 	if (rc == -ENOMEM)
-		return error_set(err, ERROR_PRECONDITION, "max-sessions", "there is no memory for %u sessions; ask for fewer",
-				 bpf_map__max_entries(dp->skeleton->maps.rainbow_pin));
+		return error_set(err, ERROR_PRECONDITION, "max-sessions",
+				 "there is no memory for so many sessions; ask for fewer");
 	if (rc)
 		return error_set(
 		    err, ERROR_INTERNAL, NULL,
@@ -200,8 +214,10 @@ static int programs_load(struct datapath *dp, struct error *err)
 
 static void sizes_set(struct datapath *dp, const struct datapath_config *config)
 {
-	if (config->pins)
-		bpf_map__set_max_entries(dp->skeleton->maps.rainbow_pin, config->pins);
+	uint32_t pins = config->pins ? config->pins : RAINBOW_DEFAULT_PINS;
+
+	bpf_map__set_max_entries(dp->skeleton->maps.rainbow_table, rainbow_table_buckets(pins));
+	bpf_map__set_max_entries(dp->skeleton->maps.rainbow_pin, rainbow_table_overflow(pins));
 	if (config->nursery)
 		bpf_map__set_max_entries(dp->skeleton->maps.rainbow_nursery, config->nursery);
 }
@@ -215,11 +231,22 @@ static uint32_t hz_read(void)
 	return (uint32_t)(1000000000 / tick.tv_nsec);
 }
 
+/* What belongs to the pin table for its whole life. */
+static int table_fill(struct datapath *dp, const struct datapath_config *config, struct error *err)
+{
+	struct rainbow_meta *meta = datapath_meta(dp);
+
+	meta->pin_limit = config->pins ? config->pins : RAINBOW_DEFAULT_PINS;
+	meta->buckets = rainbow_table_buckets(meta->pin_limit);
+	if (getrandom(meta->table_secret, sizeof(meta->table_secret), 0) != sizeof(meta->table_secret))
+		return error_set(err, ERROR_INTERNAL, NULL, "no random numbers: %s", strerror(errno));
+	return 0;
+}
+
 static void meta_fill(struct datapath *dp)
 {
 	struct rainbow_meta *meta = datapath_meta(dp);
 
-	meta->pin_limit = datapath_pin_limit(dp);
 	meta->hz = hz_read();
 	meta->nursery_seconds = NURSERY_SECONDS;
 	meta->linger_seconds = LINGER_SECONDS;
@@ -255,6 +282,10 @@ static int kernel_side_open(struct datapath *dp, const struct datapath_config *c
 		return rc;
 	meta_fill(dp);
 	if (!adopt)
+		rc = table_fill(dp, config, err);
+	if (!rc)
+		rc = pins_open(dp, err);
+	if (!rc && !adopt)
 		rc = adopt_pin(&dp->dir, dp->skeleton->obj, err);
 	/* From here on the set of maps is whole: see adopt.h. */
 	if (!rc)

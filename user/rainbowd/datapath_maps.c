@@ -12,9 +12,6 @@
 #include "rainbowd/datapath_private.h"
 #include "rainbowd/lookup.h"
 
-#define BATCH     4096 /* pins a system call */
-#define BATCH_MAX (1u << 20)
-
 static int map_fd(const struct bpf_map *map)
 {
 	return bpf_map__fd(map);
@@ -184,7 +181,7 @@ int datapath_close_session(struct datapath *dp, struct rainbow_close *order, str
 
 int datapath_pin_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_pin *out)
 {
-	return bpf_map_lookup_elem(map_fd(dp->skeleton->maps.rainbow_pin), flow, out) ? -errno : 0;
+	return pin_table_find(&dp->pins, flow, out);
 }
 
 int datapath_nursling_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_nursling *out)
@@ -194,7 +191,7 @@ int datapath_nursling_find(struct datapath *dp, const struct rainbow_flow *flow,
 
 uint32_t datapath_pin_limit(struct datapath *dp)
 {
-	return bpf_map__max_entries(dp->skeleton->maps.rainbow_pin);
+	return datapath_meta(dp)->pin_limit;
 }
 
 uint32_t datapath_nursery_limit(struct datapath *dp)
@@ -202,82 +199,13 @@ uint32_t datapath_nursery_limit(struct datapath *dp)
 	return bpf_map__max_entries(dp->skeleton->maps.rainbow_nursery);
 }
 
-struct batch {
-	struct rainbow_flow *flows;
-	struct rainbow_pin *pins;
-	uint32_t room;
-	uint32_t count;
-	uint32_t place; /* where the next one begins */
-	bool begun;
-};
-
-static void batch_free(struct batch *batch)
-{
-	free(batch->flows);
-	free(batch->pins);
-}
-
-static int batch_grow(struct batch *batch)
-{
-	uint32_t room = batch->room ? 2 * batch->room : BATCH;
-
-	if (room > BATCH_MAX)
-		return -ENOSPC;
-	batch_free(batch);
-	batch->flows = calloc(room, sizeof(*batch->flows));
-	batch->pins = calloc(room, sizeof(*batch->pins));
-	batch->room = room;
-	return batch->flows && batch->pins ? 0 : -ENOMEM;
-}
-
-/* 0: there is more; 1: that was the last; -errno. One hash bucket is never split, so a batch may be too small for it. */
-static int batch_next(struct batch *batch, int fd)
-{
-	int rc;
-
-	do {
-		uint32_t next = 0;
-
-		batch->count = batch->room;
-		rc = bpf_map_lookup_batch(fd, batch->begun ? &batch->place : NULL, &next, batch->flows, batch->pins,
-					  &batch->count, NULL)
-			 ? -errno
-			 : 0;
-		if (!rc || rc == -ENOENT) {
-			batch->place = next;
-			batch->begun = true;
-			return rc == -ENOENT;
-		}
-	} while (rc == -ENOSPC && !(rc = batch_grow(batch)));
-	return rc;
-}
-
-static bool batch_show(const struct batch *batch,
-		       bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg), void *arg)
-{
-	uint32_t i;
-
-	for (i = 0; i < batch->count; i++)
-		if (!each(&batch->flows[i], &batch->pins[i], arg))
-			return false;
-	return true;
-}
-
 int datapath_pins_each(struct datapath *dp,
 		       bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg), void *arg,
 		       struct error *err)
 {
-	int fd = map_fd(dp->skeleton->maps.rainbow_pin);
-	struct batch batch = {};
-	int rc = batch_grow(&batch);
+	int rc = pin_table_each(&dp->pins, each, arg);
 
-	while (!rc) {
-		rc = batch_next(&batch, fd);
-		if (rc >= 0 && !batch_show(&batch, each, arg))
-			rc = 1;
-	}
-	batch_free(&batch);
-	if (rc < 0)
+	if (rc)
 		return error_set(err, ERROR_INTERNAL, NULL, "rainbow_pin can not be read: %s", strerror(-rc));
 	return 0;
 }

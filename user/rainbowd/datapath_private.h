@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "rainbowd/datapath.h"
 #include "rainbowd/pin_dir.h"
+#include "rainbowd/pin_table.h"
 
 struct rainbow_bpf; /* the skeleton */
 
@@ -22,7 +23,8 @@ struct mapping {
 struct datapath {
 	struct pin_dir dir;
 	struct rainbow_bpf *skeleton;
-	struct mapping meta, lookup, service, version, member, wheel, backend, census, due;
+	struct mapping meta, lookup, service, version, member, wheel, backend, census, due, hop;
+	struct pin_table pins;
 	uint32_t lookup_id;    /* map id of rainbow_lookup */
 	bool lookup_unsettled; /* an entry was removed and no barrier has passed since */
 };

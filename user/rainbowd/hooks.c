@@ -116,12 +116,26 @@ static int interface_attach(const struct attach_place *place, const struct netde
 
 /* --- rainbow_hook: what the programs and a later rainbowd know of it ------------------------------------------------------ */
 
+/* The next hops that leave by this interface: may XDP send there? They would find out by themselves, within a second. */
+static void hops_tell(const struct datapath *dp, uint32_t ifindex, bool is_xdp)
+{
+	uint32_t i;
+
+	for (i = 0; i < dp->hop.entries; i++) {
+		struct rainbow_hop *hop = (struct rainbow_hop *)(dp->hop.base + i * dp->hop.stride);
+
+		if (hop->ifindex == ifindex)
+			__atomic_store_n(&hop->is_xdp, is_xdp, __ATOMIC_RELEASE);
+	}
+}
+
 static int record_put(const struct datapath *dp, const struct netdev *dev, enum rainbow_hook_kind kind, struct error *err)
 {
 	struct rainbow_hook hook = {.kind = kind};
 
 	memcpy(hook.name, dev->name, sizeof(hook.name));
 	memcpy(hook.mac, dev->mac, sizeof(hook.mac));
+	hops_tell(dp, dev->ifindex, kind == RAINBOW_HOOK_XDP);
 	if (!bpf_map_update_elem(bpf_map__fd(dp->skeleton->maps.rainbow_hook), &dev->ifindex, &hook, BPF_ANY))
 		return 0;
 	if (errno == E2BIG)
@@ -237,9 +251,12 @@ int datapath_detach_others(struct datapath *dp, const struct hook_wish *wishes, 
 	int rc = known_collect(&dp->dir, hook_map, &known, err);
 	size_t i;
 
-	for (i = 0; !rc && i < known.count; i++)
-		if (!is_wished(known.ifindex[i], wishes, count))
-			known_end(&dp->dir, hook_map, dp->lookup_id, known.ifindex[i]);
+	for (i = 0; !rc && i < known.count; i++) {
+		if (is_wished(known.ifindex[i], wishes, count))
+			continue;
+		hops_tell(dp, known.ifindex[i], false);
+		known_end(&dp->dir, hook_map, dp->lookup_id, known.ifindex[i]);
+	}
 	return rc;
 }
 

@@ -12,7 +12,8 @@
 
 #define DEFAULT_STATE_DIR "/var/lib/rainbow"
 #define DEFAULT_SOCKET    "/run/rainbow/rainbow.sock"
-#define DEFAULT_PIN_DIR   "/sys/fs/bpf/rainbow/v1"
+/* The schema is in the path: see RAINBOW_SCHEMA. */
+#define DEFAULT_PIN_DIR "/sys/fs/bpf/rainbow/v2"
 
 struct options {
 	struct daemon_config config;

@@ -123,14 +123,7 @@ static int segment_send(const struct probe *probe, const struct segment *segment
 
 /* --- who says what to whom ---------------------------------------------------------------------------------------------- */
 
-/* As the sender last told it, so that even a receiver that takes the segment learns nothing new. */
-static uint16_t window_of(const struct rainbow_side *sender, uint8_t scale)
-{
-	uint32_t window = (sender->edge - sender->ack) >> (scale <= 14 ? scale : 0);
-
-	return window > UINT16_MAX ? UINT16_MAX : (uint16_t)window;
-}
-
+/* The window is as the sender last told it, so that even a receiver that takes the segment learns nothing new. */
 static struct segment segment_to_client(const struct rainbow_flow *flow, const struct rainbow_pin *pin,
 					const struct rainbow_service *service)
 {
@@ -139,7 +132,7 @@ static struct segment segment_to_client(const struct rainbow_flow *flow, const s
 				.to = flow->client,
 				.to_port = flow->port,
 				.ack = pin->server.ack,
-				.window = window_of(&pin->server, pin->server_scale)};
+				.window = pin->server_window};
 }
 
 static struct segment segment_to_backend(const struct rainbow_flow *flow, const struct rainbow_pin *pin,
@@ -150,7 +143,7 @@ static struct segment segment_to_backend(const struct rainbow_flow *flow, const 
 				.to = backend->address,
 				.to_port = backend->port,
 				.ack = pin->client.ack,
-				.window = window_of(&pin->client, pin->client_scale)};
+				.window = pin->client_window};
 }
 
 static int ask(const struct probe *probe, struct segment segment, const struct rainbow_side *sender)
