@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The performance rows of the comparison, for the contender that is up. Each cell appends lines to the results:
+# {"contender", "round", "row", "value"}. Sourced by bench-peers.sh.
+
+result() { # ROW VALUE
+	jq -cn --arg contender "$CONTENDER" --argjson round "$ROUND" --arg row "$1" --argjson value "$2" \
+		'{$contender, $round, $row, $value}' >>"$RESULTS"
+}
+
+# `load` in the clients' namespace, its answer in LOADED; every answer must be right, and come from both versions.
+load() { # requests|connects CONNECTIONS MS [ARGUMENTS...]
+	local kind=$1 connections=$2 ms=$3
+
+	shift 3
+	peers_targets 80 8080
+	LOADED=$(lab_in clients "$LAB_BUILD/tests/peers/load" "$kind" "${TARGETS[@]}" --connections "$connections" \
+		--ms "$ms" "$@") || { lab_say "$CONTENDER: $kind: not every answer was right: $LOADED" && return 1; }
+	((connections < 8)) || jq -e '.labels | keys == ["v1", "v2"]' >/dev/null <<<"$LOADED" ||
+		{ lab_say "$CONTENDER: $kind: answers of one version only: $LOADED" && return 1; }
+}
+
+loaded() { # JQ-FILTER
+	jq "$1" <<<"$LOADED"
+}
+
+cell_requests() {
+	load requests "$CONNECTIONS" "$CELL_MS"
+	result requests "$(loaded '.done / .seconds')"
+	result request_cpu "$(loaded '.cpu_us / .done')"
+	result request_p50 "$(loaded .p50_us)"
+	result request_p99 "$(loaded .p99_us)"
+	load requests 1 $((CELL_MS / 2))
+	result alone_p50 "$(loaded .p50_us)"
+	result alone_p99 "$(loaded .p99_us)"
+}
+
+# From 250 addresses: ports of closed connections rest in TIME_WAIT.
+cell_connects() {
+	load connects "$CONNECTIONS" "$CELL_MS" --from 10.1.64.1+250
+	result connects "$(loaded '.done / .seconds')"
+	result connect_cpu "$(loaded '.cpu_us / .done')"
+}
+
+bulk() { # ROW [IPERF3-ARGUMENTS...]
+	local row=$1 to=$SERVICE answer
+
+	shift
+	! peers_is_direct || to=$PEERS_BACKEND1
+	answer=$(lab_in clients timeout 60 iperf3 -c "$to" -p 5201 "${BULK[@]}" -J "$@") ||
+		{ lab_say "$CONTENDER: iperf3: $(jq -r .error <<<"$answer")" && return 1; }
+	result "$row" "$(jq '.end.sum_received.bits_per_second / 1e9' <<<"$answer")"
+}
+
+cell_bulk() {
+	bulk up
+	bulk down --reverse
+}
+
+# Microseconds that the CPUs of the machine were busy since it started: softirqs are in it, and everybody else is, too.
+busy_us() {
+	local word
+
+	read -ra word </proc/stat
+	printf '%d' $((${EPOCHREALTIME//[.,]/} * $(nproc) - (word[4] + word[5] + word[8]) * 10000))
+}
+
+syns() { # ADDRESS:PORT: prints the CPU microseconds that each took
+	local before after
+
+	before=$(busy_us)
+	lab_in clients "$LAB_BUILD/tests/lab/flood" --interface eth0 --from 10.99.0.0/16 --to "$1" --count "$SYNS" \
+		--rate "$SYN_RATE" --duration 30s >"$LAB_DIR/flood.json"
+	after=$(busy_us)
+	awk -v busy=$((after - before)) -v count="$SYNS" 'BEGIN { print busy / count }'
+}
+
+# SYNs from nowhere. Beside it the same to an address that the router throws away: what it takes to make and bring them.
+cell_syns() {
+	local to=$SERVICE:80
+
+	! peers_is_direct || to=$PEERS_BACKEND1:8080
+	result syn_cpu "$(syns "$to")"
+	result syn_sunk_cpu "$(syns 10.0.1.1:80)"
+	serve_again
+}
+
+serve_start() {
+	lab_spawn serve1 backend1 "$LAB_BUILD/tests/peers/serve" v1 8080
+	lab_spawn serve2 backend2 "$LAB_BUILD/tests/peers/serve" v2 8080
+	lab_until 5 'the servers to listen' peers_accepts "$PEERS_BACKEND1" 8080
+	lab_until 5 'the servers to listen' peers_accepts "$PEERS_BACKEND2" 8080
+}
+
+# The half-open connections of a flood end with the sockets that listen.
+serve_again() {
+	lab_end serve1 KILL
+	lab_end serve2 KILL
+	serve_start
+}
