@@ -3,12 +3,12 @@
 #
 # Compares rainbow with other routers, in one run, in namespaces of its own, between the same clients and servers: plain forwarding
 # (direct), rainbow by TC and XDP, nftables, HAProxy, nginx. The results go into the tables of docs/comparison.md, which says how
-# they are measured. `make bench-peers` installs and builds what it needs. About 13 minutes; the machine should have nothing else to do.
+# they are measured. `make bench-peers` installs and builds what it needs. About 11 minutes; the machine should have nothing else to do.
 #
 #   bench-peers.sh [--rounds N] [--seconds N] [--contenders "NAME ..."] [--only performance|behaviour] [--quick]
 #                  [--output FILE] [--results FILE]
-#   --rounds N        rounds of the performance rows, each with every contender (default 5)
-#   --seconds N       of each cell of a round (default 2)
+#   --rounds N        rounds of the performance rows, each with every contender (default 7)
+#   --seconds N       of each cell of a round (default 1)
 #   --contenders ...  of direct rainbow-tc nftables haproxy nginx direct-plain rainbow-xdp (default: all)
 #   --quick           one short round with small numbers: checks that all of it works; its figures mean nothing
 #   --output FILE     a document with the markers to write between (default docs/comparison.md; --quick: none)
@@ -24,15 +24,15 @@ source "$LAB_ROOT/tests/peers/performance.sh"
 # shellcheck source=tests/peers/behaviour.sh
 source "$LAB_ROOT/tests/peers/behaviour.sh"
 
-ROUNDS=5 CELL_MS=2000 CONNECTIONS=64 BULK=(--time 2)
+ROUNDS=7 CELL_MS=1000 CONNECTIONS=64 BULK=(--time 1)
 SESSIONS=1000 COUNTED=2000 IDLE=8000    # idle: a proxy needs two descriptors a session, and may have no more than 20,000
-SYNS=200000 SYN_RATE=60000              # a cell's
+SYNS=100000 SYN_RATE=60000              # a cell's
 FLOOD_SYNS=300000                       # the row's: more than the default table of conntrack
 PEERS_PROXY_CONNECTIONS=9500
 PATIENCE_MS=5000                        # with a session that does not answer
 CONTENDERS=("${PEERS_ALL[@]}")
 ONLY='' OUTPUT=$LAB_ROOT/docs/comparison.md RESULTS=''
-CONTENDER='' ROUND=0
+CONTENDER='' ROUND=0 CGROUP='' CGROUP_BEFORE=''
 
 usage() {
 	sed -n '8,16s/^# \{0,1\}//p' "$0"
@@ -94,6 +94,25 @@ contender_up() { # NAME
 	SERVICE=$(peers_address "$1")
 	offloads
 	peers_do up
+}
+
+# All processes of this run are in a cgroup, which counts their CPU time.
+cgroup_enter() {
+	local root
+
+	root=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)
+	CGROUP=$root/rainbow-peers-$LAB_ID
+	CGROUP_BEFORE=$root$(sed -n 's/^0:://p' /proc/self/cgroup)
+	[[ -n $root ]] && mkdir "$CGROUP" 2>/dev/null ||
+		{ lab_say 'no cgroup2 that can be written to: CPU time can not be measured' && return 1; }
+	lab_at_exit cgroup_leave
+	echo $$ >"$CGROUP/cgroup.procs"
+}
+
+cgroup_leave() {
+	echo $$ >"$CGROUP_BEFORE/cgroup.procs"
+	echo 1 >"$CGROUP/cgroup.kill" # what still runs was started by this run
+	lab_until 5 'the cgroup to be empty' rmdir "$CGROUP"
 }
 
 # Every contender in turn; every second round in the opposite order.
@@ -160,6 +179,7 @@ main() {
 	ulimit -n "$(ulimit -Hn)"
 	lab_up two-sided --backends 2
 	OFFLOADS=on
+	cgroup_enter
 	RESULTS=${RESULTS:-$LAB_DIR/results.jsonl}
 	: >"$RESULTS"
 	for name in clients router backend1 backend2; do

@@ -47,6 +47,7 @@ test  shellcheck           make lint
 peers nftables             a router to compare with: DNAT by a weighted map
 peers conntrack            reads what nftables remembers
 peers haproxy              a proxy to compare with: mode tcp
+peers socat                speaks with HAProxy
 peers nginx                a proxy to compare with
 peers libnginx-mod-stream  ... its TCP part
 peers iperf3               real bulk transfers

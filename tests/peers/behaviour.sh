@@ -137,12 +137,12 @@ behaviour_rows() {
 	chat_servers_start
 	row_change weights change_weights
 	row_change drain drain
-	peers_do down
-	peers_do up
-	row_counts
+	peers_do undrain
+	peers_do weights 50 50
 	row_change reload peers_do reload
 	row_flood
 	row_change crash peers_do crash
+	row_counts
 	chat_servers_stop
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # The contenders of the comparison, each behind the same verbs: NAME_up and NAME_down; NAME_weights V1 V2 (percent of new
-# sessions), NAME_drain (of v1), NAME_reload, NAME_crash (kill -9 and start again), NAME_counts (live sessions of `chat` as it
+# sessions), NAME_drain and NAME_undrain (of v1), NAME_reload, NAME_crash (kill -9 and start again), NAME_counts (live sessions of `chat` as it
 # tells them, JSON by version; "null": it can not tell), NAME_note (what that is), NAME_release. Sourced by bench-peers.sh.
 #
 # Each has a service address of its own, since TIME_WAIT sockets that a proxy leaves on an address spoil it for a router. At
@@ -11,7 +11,9 @@
 readonly PEERS_ALL=(direct rainbow-tc nftables haproxy nginx direct-plain rainbow-xdp)
 readonly PEERS_BACKEND1=10.2.1.2 PEERS_BACKEND2=10.2.2.2
 
-SERVICE='' # the address of the contender that is up
+SERVICE=''       # the address of the contender that is up
+TARGETS=()       # by peers_targets
+RAINBOW_CHAT=()  # further options of rainbow's service `chat`
 
 peers_do() { # VERB [ARGUMENTS...]: of the contender that is up
 	local verb=$1
@@ -100,8 +102,6 @@ rainbow_up() { # KIND
 	rainbow_tc_weights 50 50
 }
 
-RAINBOW_CHAT=() # further options of the service `chat`
-
 rainbow_ctl() { # RAINBOWCTL-ARGUMENTS...: quietly
 	lab_ctl "$@" >>"$LAB_DIR/rainbowctl.log" 2>&1
 }
@@ -113,6 +113,7 @@ rainbow_tc_down() {
 }
 rainbow_tc_weights() { rainbow_ctl set-weight chat "v2=$2" v1; }
 rainbow_tc_drain() { rainbow_ctl drain chat v1 --deadline 1h; }
+rainbow_tc_undrain() { rainbow_ctl undrain chat v1; }
 rainbow_tc_reload() {
 	lab_rainbowd_stop
 	lab_rainbowd_start "$RAINBOW_KIND"
@@ -129,6 +130,7 @@ rainbow_xdp_up() { rainbow_up xdp; }
 rainbow_xdp_down() { rainbow_tc_down; }
 rainbow_xdp_weights() { rainbow_tc_weights "$@"; }
 rainbow_xdp_drain() { rainbow_tc_drain; }
+rainbow_xdp_undrain() { rainbow_tc_undrain; }
 rainbow_xdp_reload() { rainbow_tc_reload; }
 rainbow_xdp_crash() { rainbow_tc_crash; }
 rainbow_xdp_counts() { rainbow_tc_counts; }
@@ -167,6 +169,7 @@ nftables_down() {
 }
 nftables_weights() { nftables_load "$1"; }
 nftables_drain() { nftables_load 0; }
+nftables_undrain() { nftables_load 50; }
 nftables_reload() { nftables_load "$NFTABLES_SHARE"; }
 nftables_crash() { # it has no process: the ruleset goes, and comes back
 	lab_in router nft flush ruleset
@@ -213,23 +216,15 @@ haproxy_down() {
 	peers_address_drop
 }
 
-haproxy_say() { # COMMAND: to the stats socket
-	python3 - "$LAB_DIR/haproxy.sock" "$1" <<'END'
-import socket, sys
-with socket.socket(socket.AF_UNIX) as s:
-    s.settimeout(5)
-    s.connect(sys.argv[1])
-    s.sendall(sys.argv[2].encode() + b"\n")
-    while data := s.recv(65536):
-        sys.stdout.write(data.decode())
-END
+haproxy_say() { # COMMAND: to the stats socket; several with ; between
+	socat -t 5 - "UNIX-CONNECT:$LAB_DIR/haproxy.sock" <<<"$1"
 }
 
 haproxy_weights() {
-	haproxy_say "set server chat/v1 weight $1" >/dev/null
-	haproxy_say "set server chat/v2 weight $2" >/dev/null
+	haproxy_say "set server chat/v1 weight $1; set server chat/v2 weight $2" >/dev/null
 }
 haproxy_drain() { haproxy_say 'set server chat/v1 state drain' >/dev/null; }
+haproxy_undrain() { haproxy_say 'set server chat/v1 state ready' >/dev/null; }
 haproxy_worker() { haproxy_say 'show info' 2>/dev/null | sed -n 's/^Pid: //p'; }
 haproxy_is_reloaded() { [[ $(haproxy_worker) != "$1" ]]; }
 haproxy_reload() {
@@ -260,7 +255,6 @@ nginx_upstream() { # NAME BACKEND-PORT PERCENT-OF-V1
 }
 
 nginx_configure() { # PERCENT-OF-V1
-	NGINX_SHARE=$1
 	{
 		printf 'load_module /usr/lib/nginx/modules/ngx_stream_module.so;\nuser root;\nworker_processes auto;\n'
 		printf 'pid %s/nginx.pid;\nerror_log %s/nginx.log warn;\n' "$LAB_DIR" "$LAB_DIR"
@@ -307,6 +301,7 @@ nginx_weights() {
 	nginx_reload
 }
 nginx_drain() { nginx_weights 0; }
+nginx_undrain() { nginx_weights 50; }
 nginx_crash() {
 	peers_kill_family nginx
 	nginx_start

@@ -16,7 +16,7 @@ load() { # requests|connects CONNECTIONS MS [ARGUMENTS...]
 	shift 3
 	peers_targets 80 8080
 	LOADED=$(lab_in clients "$LAB_BUILD/tests/peers/load" "$kind" "${TARGETS[@]}" --connections "$connections" \
-		--ms "$ms" "$@") || { lab_say "$CONTENDER: $kind: not every answer was right: $LOADED" && return 1; }
+		--ms "$ms" --cgroup "$CGROUP" "$@") || { lab_say "$CONTENDER: $kind: not every answer was right: $LOADED" && return 1; }
 	((connections < 8)) || jq -e '.labels | keys == ["v1", "v2"]' >/dev/null <<<"$LOADED" ||
 		{ lab_say "$CONTENDER: $kind: answers of one version only: $LOADED" && return 1; }
 }
@@ -58,31 +58,30 @@ cell_bulk() {
 	bulk down --reverse
 }
 
-# Microseconds that the CPUs of the machine were busy since it started: softirqs are in it, and everybody else is, too.
-busy_us() {
-	local word
-
-	read -ra word </proc/stat
-	printf '%d' $((${EPOCHREALTIME//[.,]/} * $(nproc) - (word[4] + word[5] + word[8]) * 10000))
+# CPU microseconds of this run so far.
+cpu_us() {
+	"$LAB_BUILD/tests/peers/load" cpu --cgroup "$CGROUP"
 }
 
 syns() { # ADDRESS:PORT: prints the CPU microseconds that each took
 	local before after
 
-	before=$(busy_us)
+	before=$(cpu_us)
 	lab_in clients "$LAB_BUILD/tests/lab/flood" --interface eth0 --from 10.99.0.0/16 --to "$1" --count "$SYNS" \
 		--rate "$SYN_RATE" --duration 30s >"$LAB_DIR/flood.json"
-	after=$(busy_us)
-	awk -v busy=$((after - before)) -v count="$SYNS" 'BEGIN { print busy / count }'
+	after=$(cpu_us)
+	awk -v cpu=$((after - before)) -v count="$SYNS" 'BEGIN { print cpu / count }'
 }
 
-# SYNs from nowhere. Beside it the same to an address that the router throws away: what it takes to make and bring them.
+# SYNs from nowhere; for the floor also to an address that the router throws away: what it takes to make and bring them.
 cell_syns() {
 	local to=$SERVICE:80
 
-	! peers_is_direct || to=$PEERS_BACKEND1:8080
+	if peers_is_direct; then
+		to=$PEERS_BACKEND1:8080
+		result syn_sunk_cpu "$(syns 10.0.1.1:80)"
+	fi
 	result syn_cpu "$(syns "$to")"
-	result syn_sunk_cpu "$(syns 10.0.1.1:80)"
 	serve_again
 }
 
