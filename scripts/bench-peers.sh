@@ -53,9 +53,10 @@ number() { # OPTION TEXT
 parse() {
 	local name
 
+	[[ " $* " != *' --quick '* ]] || quick # first: the others change single numbers of it
 	while (($# > 0)); do
 		case $1 in
-		--quick) quick ;;
+		--quick) ;;
 		--rounds) ROUNDS=$(number "$1" "${2:-}") && shift ;;
 		--seconds) CELL_MS=$(number "$1" "${2:-}")000 BULK=(--time "${2:-}") && shift ;;
 		--contenders) read -ra CONTENDERS <<<"${2:-}" && shift ;;
@@ -186,6 +187,7 @@ main() {
 		# One answer more to a SYN from nowhere, not five: what a flood leaves behind must not reach into the next cell.
 		lab_in "$name" sysctl -q -w net.ipv4.tcp_synack_retries=1 net.ipv4.tcp_tw_reuse=1
 	done
+	lab_in switch sysctl -q -w net.bridge.bridge-nf-call-{iptables,ip6tables,arptables}=0 # a switch looks at no IP header
 	lab_ip router route add blackhole 10.0.1.1
 	! lab_ctl service add --help | grep -q -e --probe-idle || RAINBOW_CHAT=(--probe-idle 5s)
 	describe

@@ -95,11 +95,10 @@ drain() {
 # Spoofed SYNs beside sessions and beside new ones that keep coming, each for one turn.
 flood_beside() {
 	crowd_open fresh 20 50 --turns 1 --replace
-	lab_in clients "$LAB_BUILD/tests/lab/flood" --interface eth0 --from 10.99.0.0/16 --to "$SERVICE:81" \
-		--count "$FLOOD_SYNS" --rate "$SYN_RATE" --duration 30s >"$LAB_DIR/flood.json"
+	flood "$SERVICE:81" "$FLOOD_SYNS"
 	lab_tell fresh replace 0 >/dev/null
 	lab_until_stat fresh 20 '.opening == 0 and .live == 0'
-	FRESH=$(lab_stat fresh '{opened, refused: (.refused + .unanswered), fresh_lost: (.lost + .moved)}')
+	FRESH=$(lab_stat fresh "{opened, refused: (.refused + .unanswered), fresh_lost: (.lost + .moved), syns: $SENT}")
 }
 
 row_flood() {

@@ -35,6 +35,7 @@ peers_is_direct() {
 }
 
 # Where clients dial: both backends by turns without a router.
+# shellcheck disable=SC2034 # TARGETS is for those who source this
 peers_targets() { # PORT BACKEND-PORT: --to ... for `load`, in TARGETS
 	if peers_is_direct; then
 		TARGETS=(--to "$PEERS_BACKEND1:$2" --to "$PEERS_BACKEND2:$2")

@@ -134,6 +134,10 @@ class Performance:
         return f"{median} ({low:+.2f} to {high:+.2f}) µs"
 
 
+    def arrived_cell(self, contender):
+        return f"{100 * statistics.median(self.values['syn_arrived', contender].values()):.0f} %"
+
+
 def performance_lines(results):
     performance = Performance(results)
     contenders = [c for c in NAMES if ("requests", c) in performance.values]
@@ -143,6 +147,7 @@ def performance_lines(results):
         rows.append([what] + [performance.cell(row, c, unit, goal) for c in contenders] + [text])
     for what, floor_row, goal in SYNS:
         rows.append([what] + [performance.syn_cell(c, floor_row) for c in contenders] + [goal])
+    rows.append(["... SYNs that arrived"] + [performance.arrived_cell(c) for c in contenders] + [""])
     return table([""] + [NAMES[c] for c in contenders] + ["goal of rainbow"], rows) if contenders else []
 
 
@@ -178,6 +183,7 @@ def behaviour_lines(machine, results):
         return [what] + [render(by[key, c]) if (key, c) in by else "-" for c in contenders] + [goal]
 
     rows = [row(f"{what}: sessions of {machine['sessions']:,} moved or lost", key, losses, "0") for key, what in BEHAVIOUR]
+    rows.append(row("... spoofed SYNs", "flood_fresh", lambda r: f"{r['syns']:,}", ""))
     rows.append(row("... new sessions refused meanwhile", "flood_fresh", lambda r: f"{r['refused']:,} of {r['opened'] + r['refused']:,}", "0"))
     rows.append(row("live sessions by version are told by", "counts", lambda r: r["by"], ""))
     rows.append(row("... with a tenth of the clients vanished", "counts", counted, "exact"))
