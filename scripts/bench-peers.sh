@@ -13,7 +13,8 @@
 #   --quick           one short round with small numbers: checks that all of it works; its figures mean nothing
 #   --output FILE     a document with the markers to write between (default docs/comparison.md; --quick: none)
 #   --results FILE    keep the raw results, JSON lines
-set -euo pipefail
+set -Eeuo pipefail
+trap '[[ $BASHPID != "$$" ]] || printf "bench-peers: %s: exit code %d from: %s (%s:%d)\n" "$CONTENDER" $? "$BASH_COMMAND" "${BASH_SOURCE[0]##*/}" "$LINENO" >&2' ERR
 
 # shellcheck source=tests/lab/ns.sh
 source "$(dirname "$0")/../tests/lab/ns.sh"
@@ -76,6 +77,13 @@ parse() {
 	done
 }
 
+# Before the run, not behind it.
+output_check() {
+	[[ -z $OUTPUT ]] || { grep -qs 'bench-peers: begin' "$OUTPUT" && grep -qs 'bench-peers: end' "$OUTPUT"; } ||
+		{ printf 'bench-peers: %s has no lines <!-- bench-peers: begin --> and <!-- bench-peers: end --> to write between\n' \
+			"$OUTPUT" >&2 && exit 2; }
+}
+
 progress() { # WORDS...
 	printf '[%4d s] %s\n' "$SECONDS" "$*"
 }
@@ -101,19 +109,27 @@ contender_up() { # NAME
 cgroup_enter() {
 	local root
 
-	root=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)
+	root=$(findmnt -n -o TARGET -t cgroup2 | head -n 1) || root=
 	CGROUP=$root/rainbow-peers-$LAB_ID
 	CGROUP_BEFORE=$root$(sed -n 's/^0:://p' /proc/self/cgroup)
 	[[ -n $root ]] && mkdir "$CGROUP" 2>/dev/null ||
-		{ lab_say 'no cgroup2 that can be written to: CPU time can not be measured' && return 1; }
+		{ echo 'skipped: there is no cgroup2 that can be written to: CPU time can not be measured' && exit 77; }
 	lab_at_exit cgroup_leave
 	echo $$ >"$CGROUP/cgroup.procs"
 }
 
+# What still runs goes back, too; the lab ends it.
 cgroup_leave() {
-	echo $$ >"$CGROUP_BEFORE/cgroup.procs"
-	echo 1 >"$CGROUP/cgroup.kill" # what still runs was started by this run
-	lab_until 5 'the cgroup to be empty' rmdir "$CGROUP"
+	lab_until 5 'the cgroup to be empty' cgroup_empty
+}
+
+cgroup_empty() {
+	local pid
+
+	while read -r pid; do
+		echo "$pid" >"$CGROUP_BEFORE/cgroup.procs"
+	done <"$CGROUP/cgroup.procs"
+	rmdir "$CGROUP"
 }
 
 # Every contender in turn; every second round in the opposite order.
@@ -176,6 +192,7 @@ describe() {
 
 main() {
 	parse "$@"
+	output_check
 	((EUID == 0)) || { echo 'skipped: needs root: network namespaces, BPF' && exit 77; }
 	ulimit -n "$(ulimit -Hn)"
 	lab_up two-sided --backends 2

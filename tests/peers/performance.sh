@@ -65,8 +65,9 @@ cpu_us() {
 
 # Spoofed SYNs; SENT says how many, fewer than ordered if the machine is too slow for the rate.
 flood() { # ADDRESS:PORT COUNT
-	SENT=$(lab_in clients "$LAB_BUILD/tests/lab/flood" --interface eth0 --from 10.99.0.0/16 --to "$1" --count "$2" \
-		--rate "$SYN_RATE" --duration 20s | jq .sent)
+	lab_in clients "$LAB_BUILD/tests/lab/flood" --interface eth0 --from 10.99.0.0/16 --to "$1" --count "$2" \
+		--rate "$SYN_RATE" --duration 30s >"$LAB_DIR/flood.json" || true
+	SENT=$(jq .sent "$LAB_DIR/flood.json")
 	((SENT > 0))
 }
 
