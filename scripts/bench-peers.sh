@@ -30,7 +30,7 @@ SESSIONS=1000 COUNTED=2000 IDLE=8000    # idle: a proxy needs two descriptors a 
 SYNS=100000 SYN_RATE=60000              # a cell's
 FLOOD_SYNS=300000                       # the row's: more than the default table of conntrack
 PEERS_PROXY_CONNECTIONS=9500
-PATIENCE_MS=5000                        # with a session that does not answer
+PATIENCE_MS=10000                       # with a session that does not answer
 CONTENDERS=("${PEERS_ALL[@]}")
 ONLY='' OUTPUT=$LAB_ROOT/docs/comparison.md RESULTS=''
 CONTENDER='' ROUND=0 CGROUP='' CGROUP_BEFORE=''
@@ -41,7 +41,7 @@ usage() {
 
 quick() {
 	ROUNDS=1 CELL_MS=300 CONNECTIONS=16 BULK=(--bytes 20M)
-	SESSIONS=100 COUNTED=100 IDLE=100 PATIENCE_MS=2000 SYNS=5000 SYN_RATE=25000 FLOOD_SYNS=10000
+	SESSIONS=100 COUNTED=100 IDLE=100 SYNS=5000 SYN_RATE=25000 FLOOD_SYNS=10000
 	OUTPUT=''
 	CONTENDERS=(direct rainbow-tc nftables haproxy)
 }

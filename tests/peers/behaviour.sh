@@ -44,9 +44,9 @@ crowds_end() {
 # Every session that is left takes a turn now; those that do not answer in time are lost.
 crowd_settle() { # NAME
 	lab_tell "$1" interval 0 >/dev/null
-	lab_until_stat "$1" 20 '.waiting == 0'
+	lab_until_stat "$1" 40 '.waiting == 0'
 	lab_tell "$1" turn all >/dev/null
-	lab_until_stat "$1" 20 '.waiting == 0'
+	lab_until_stat "$1" 40 '.waiting == 0'
 }
 
 crowd_losses() { # NAME SESSIONS: moved and lost, as JSON
@@ -97,7 +97,7 @@ flood_beside() {
 	crowd_open fresh 20 50 --turns 1 --replace
 	flood "$SERVICE:81" "$FLOOD_SYNS"
 	lab_tell fresh replace 0 >/dev/null
-	lab_until_stat fresh 20 '.opening == 0 and .live == 0'
+	lab_until_stat fresh 40 '.opening == 0 and .live == 0'
 	FRESH=$(lab_stat fresh "{opened, refused: (.refused + .unanswered), fresh_lost: (.lost + .moved), syns: $SENT}")
 }
 

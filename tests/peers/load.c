@@ -33,7 +33,7 @@
 #define LABELS      16
 #define CPUS        1024
 #define SLOWEST_US  (1 << 20)
-#define PATIENCE_NS INT64_C(5000000000) /* to open the connections of `requests` */
+#define PATIENCE_NS INT64_C(15000000000) /* to open the connections of `requests` */
 
 static const char usage_text[] =
     "usage: load requests|connects --to ADDR:PORT ... [--connections N] [--ms N] [--from ADDR+N] [--cgroup DIR]\n"
@@ -305,7 +305,7 @@ static int measure(void)
 		connection_open(&all[i]);
 	run(now_ns() + PATIENCE_NS, true);
 	if (counts.ready < options.connections) {
-		fprintf(stderr, "load: only %" PRIu64 " of %" PRIu64 " connections were answered within 5 s\n", counts.ready,
+		fprintf(stderr, "load: only %" PRIu64 " of %" PRIu64 " connections were answered within 15 s\n", counts.ready,
 			options.connections);
 		return 1;
 	}
