@@ -46,7 +46,7 @@ objects     = $(patsubst %.c,$(BUILD)/%.o,$(1))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help test-programs install uninstall clean format lint check demo bench deps
+.PHONY: all help test-programs install uninstall clean format lint check demo bench bench-peers deps
 
 all: $(BUILD)/rainbowd $(BUILD)/rainbowctl ## build rainbowd and rainbowctl into build/
 
@@ -110,6 +110,11 @@ bench: ## ns per packet as ratios to a floor; set-weight, sweep and memory at a 
 	@scripts/install-deps.sh build test
 	@$(MAKE) all test-programs
 	@scripts/bench.sh
+
+bench-peers: ## rainbow beside nftables, HAProxy, nginx and plain forwarding; writes docs/comparison.md (root; PEERS="--rounds 3")
+	@scripts/install-deps.sh build test peers
+	@$(MAKE) all test-programs
+	@scripts/bench-peers.sh $(PEERS)
 
 deps: ## install the packages that building and testing need (root)
 	@scripts/install-deps.sh

@@ -65,7 +65,7 @@ step() { # COMMAND...
 }
 
 build() {
-	step scripts/install-deps.sh build test || return
+	step scripts/install-deps.sh build test peers || return
 	step make -s BUILD="$BUILD" all test-programs || return
 	# A rainbowd that calls itself newer, for the upgrades in e2e/p1.
 	step make -s BUILD="$BUILD/next" VERSION=next "$BUILD/next/rainbowd"

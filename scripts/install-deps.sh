@@ -4,7 +4,7 @@
 # Installs the Debian 12 packages that rainbow is built, tested and shown with; only those that are missing, so it may be run
 # again at any time. No service that comes with a package is started, now or at the next boot.
 #
-#   install-deps.sh [--check] [build|test|demo]...     without a group: all of them
+#   install-deps.sh [--check] [build|test|demo|peers]...     without a group: all of them
 #   --check   installs nothing; lists what is missing and exits 1 if anything is
 set -euo pipefail
 
@@ -44,6 +44,14 @@ test  tcpdump              shows packets when a test fails
 test  sqlite3              looks into the state when a test fails
 test  clang-format         make format
 test  shellcheck           make lint
+peers nftables             a router to compare with: DNAT by a weighted map
+peers conntrack            reads what nftables remembers
+peers haproxy              a proxy to compare with: mode tcp
+peers socat                speaks with HAProxy
+peers nginx                a proxy to compare with
+peers libnginx-mod-stream  ... its TCP part
+peers iperf3               real bulk transfers
+peers python3              medians and the table
 '
 
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -89,6 +97,8 @@ policy_clear() {
 }
 
 install_packages() {
+	local service
+
 	exec 9>/run/rainbow-install-deps.lock
 	flock 9
 	trap policy_clear EXIT
@@ -98,10 +108,10 @@ install_packages() {
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -q -o DPkg::Lock::Timeout=300 update
 	apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
-	# The package enables its service at boot; the tests start an nginx of their own.
-	if [[ " $* " == *' nginx '* ]]; then
-		update-rc.d nginx disable || true
-	fi
+	# These packages enable their services at boot; the tests start an nginx and a HAProxy of their own.
+	for service in nginx haproxy; do
+		[[ " $* " != *" $service "* ]] || update-rc.d "$service" disable || true
+	done
 	policy_clear
 }
 
@@ -111,13 +121,13 @@ main() {
 	while (($# > 0)); do
 		case $1 in
 		--check) check=yes ;;
-		build | test | demo) groups+=("$1") ;;
+		build | test | demo | peers) groups+=("$1") ;;
 		-h | --help) usage && exit 0 ;;
 		*) usage >&2 && exit 2 ;;
 		esac
 		shift
 	done
-	((${#groups[@]} > 0)) || groups=(build test demo)
+	((${#groups[@]} > 0)) || groups=(build test demo peers)
 
 	command -v dpkg-query >/dev/null ||
 		die "this system has no dpkg; install by hand what this file lists: $0"
