@@ -65,13 +65,16 @@ static __always_inline int mac_is(const __u8 a[6], const __u8 b[6])
 
 static __always_inline int hop_is(const struct rainbow_hop *hop, const struct rainbow_hop *wanted)
 {
-	return hop->ifindex == wanted->ifindex && hop->mtu == wanted->mtu && hop->is_xdp == wanted->is_xdp &&
+	struct rainbow_addr_words a = rainbow_addr_words(&hop->via), b = rainbow_addr_words(&wanted->via);
+
+	return a.low == b.low && a.high == b.high && hop->ifindex == wanted->ifindex && hop->mtu == wanted->mtu && hop->is_xdp == wanted->is_xdp &&
 	       mac_is(hop->mac, wanted->mac) && mac_is(hop->source_mac, wanted->source_mac);
 }
 
 static __always_inline void hop_write(struct rainbow_hop *hop, const struct rainbow_hop *from)
 {
 	*(volatile __u32 *)&hop->ifindex = 0;
+	hop->via = from->via;
 	__builtin_memcpy(hop->mac, from->mac, 6);
 	__builtin_memcpy(hop->source_mac, from->source_mac, 6);
 	hop->mtu = from->mtu;
@@ -81,10 +84,9 @@ static __always_inline void hop_write(struct rainbow_hop *hop, const struct rain
 
 static __always_inline __u32 hop_start(const struct rainbow_hop *hop)
 {
-	__u32 last;
+	struct rainbow_addr_words via = rainbow_addr_words(&hop->via);
 
-	__builtin_memcpy(&last, hop->mac + 2, 4);
-	return ((last ^ hop->ifindex) * 0x9e3779b1u) >> 22;
+	return (__u32)(((via.low ^ via.high ^ hop->ifindex) * 0x9e3779b97f4a7c15ull) >> 54);
 }
 
 /* The index of this next hop, entered if it is new. BY_STACK where there is no room: for a while it goes slowly, and right. */
@@ -123,6 +125,19 @@ __noinline int hop_enter(const struct rainbow_hop *wanted)
 	return RAINBOW_HOP_BY_STACK;
 }
 
+/* The neighbour that the routing table named (an IPv4 route may lead over an IPv6 one). */
+static __always_inline void hop_via(struct rainbow_hop *hop, const struct bpf_fib_lookup *answer)
+{
+	__u32 middle = RAINBOW_V4_MIDDLE;
+
+	if (answer->family == AF_INET6) {
+		__builtin_memcpy(&hop->via, answer->ipv6_dst, 16);
+		return;
+	}
+	__builtin_memcpy(hop->via.octet + 8, &middle, 4);
+	__builtin_memcpy(hop->via.octet + 12, &answer->ipv4_dst, 4);
+}
+
 /* XDP can send only where a driver takes frames: out of the NIC the packet came in by, or another one with native XDP. */
 static __always_inline int hop_takes_xdp(__u32 ifindex)
 {
@@ -145,6 +160,7 @@ static __noinline __u16 hop_ask(void *ctx, __u32 ingress, const struct rainbow_a
 	hop.ifindex = ask.ifindex;
 	hop.mtu = ask.mtu_result;
 	hop.is_xdp = (__u8)hop_takes_xdp(ask.ifindex);
+	hop_via(&hop, &ask);
 	__builtin_memcpy(hop.mac, ask.dmac, 6);
 	__builtin_memcpy(hop.source_mac, ask.smac, 6);
 	return (__u16)hop_enter(&hop);
@@ -197,12 +213,9 @@ static __always_inline int hop_use(struct way *way, __u16 id)
 	ifindex = hop->ifindex;
 	if (!ifindex || length_on_wire(p) > hop->mtu)
 		return 0;
-	if (way->place == PLACE_XDP) {
-		if (ifindex != way->ingress && !hop->is_xdp)
-			return 0;
-		__builtin_memcpy(way->mac, hop->mac, 6);
-		__builtin_memcpy(way->source_mac, hop->source_mac, 6);
-	}
+	if (way->place == PLACE_XDP && ifindex != way->ingress && !hop->is_xdp)
+		return 0;
+	way->hop = id;
 	way->ifindex = ifindex;
 	return 1;
 }

@@ -204,7 +204,7 @@ static __always_inline void decide_promotion(void *ctx, struct way *way, const s
 }
 
 /* Step 5. 1 where the nursery had the answer. */
-static __noinline int decide_request_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
+static __always_inline int decide_request_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
 {
 	struct rainbow_nursling *n = bpf_map_lookup_elem(&rainbow_nursery, flow);
 	struct packet *p = &way->packet;

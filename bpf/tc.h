@@ -59,12 +59,30 @@ static __always_inline int tc_edit(struct __sk_buff *skb, const struct way *way,
 	return write_edit(tc_data(skb), tc_end(skb), p, &edit);
 }
 
+/* The stack knows the neighbour's MAC, and asks for it where it grows old; the routing table need not be asked again. */
+static __always_inline int tc_send(const struct way *way)
+{
+	const struct rainbow_hop *hop = hop_get(way->hop);
+	struct bpf_redir_neigh via = {};
+
+	if (!hop)
+		return TC_ACT_SHOT;
+	if (rainbow_addr_is_v4(&hop->via)) {
+		via.nh_family = AF_INET;
+		__builtin_memcpy(&via.ipv4_nh, hop->via.octet + 12, 4);
+	} else {
+		via.nh_family = AF_INET6;
+		__builtin_memcpy(via.ipv6_nh, &hop->via, 16);
+	}
+	return bpf_redirect_neigh(way->ifindex, &via, sizeof(via), 0);
+}
+
 /* Dropping where a write fails (no memory for a private copy) is right: half a rewrite must not leave; the sender repeats. */
 static __always_inline int tc_forward(struct __sk_buff *skb, const struct way *way, int at_source)
 {
 	if (!tc_edit(skb, way, at_source))
 		return TC_ACT_SHOT;
-	return way->ifindex ? bpf_redirect_neigh(way->ifindex, NULL, 0, 0) : TC_ACT_UNSPEC;
+	return way->ifindex ? tc_send(way) : TC_ACT_UNSPEC;
 }
 
 static __noinline int tc_forward_error(struct __sk_buff *skb, const struct way *way, int at_source)

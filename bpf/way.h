@@ -43,9 +43,8 @@ struct way {
 	enum verdict verdict;
 	__u32 service;
 	__u32 backend;
-	__u32 ifindex;      /* leaves here; 0: by the stack */
-	__u8 mac[6];        /* XDP: of the next hop */
-	__u8 source_mac[6]; /* XDP: of the NIC by which it leaves */
+	__u32 ifindex; /* leaves here; 0: by the stack */
+	__u32 hop;     /* of rainbow_hop, where ifindex is set */
 };
 
 #endif

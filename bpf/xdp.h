@@ -37,11 +37,12 @@ static __always_inline int xdp_checksum(struct xdp_md *ctx, const struct packet 
 static __always_inline int xdp_send(struct xdp_md *ctx, const struct way *way)
 {
 	struct ethhdr *eth = bytes_at(xdp_data(ctx), xdp_end(ctx), 0, sizeof(*eth));
+	const struct rainbow_hop *hop = hop_get(way->hop);
 
-	if (!eth)
+	if (!eth || !hop)
 		return XDP_DROP;
-	__builtin_memcpy(eth->h_source, way->source_mac, 6);
-	__builtin_memcpy(eth->h_dest, way->mac, 6);
+	__builtin_memcpy(eth->h_source, hop->source_mac, 6);
+	__builtin_memcpy(eth->h_dest, hop->mac, 6);
 	return way->ifindex == way->ingress ? XDP_TX : bpf_redirect(way->ifindex, 0);
 }
 

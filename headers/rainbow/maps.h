@@ -123,13 +123,14 @@ RAINBOW_SIZE_IS(struct rainbow_member, 516);
 struct rainbow_hop {
 	__u32 ifindex; /* 0: the entry is being written, or free */
 	__u32 renewed; /* jiffies, low 32 bits; 0 never in use */
-	__u8 mac[6];   /* destination */
+	struct rainbow_addr via; /* the neighbour: a gateway, or the packet's target itself */
+	__u8 mac[6];             /* its own */
 	__u8 source_mac[6];
 	__u16 mtu;   /* of the route; longer packets are the stack's to refuse */
 	__u8 is_xdp; /* XDP may send by this interface */
 	__u8 reserved;
 };
-RAINBOW_SIZE_IS(struct rainbow_hop, 24);
+RAINBOW_SIZE_IS(struct rainbow_hop, 40);
 
 /* rainbow_backend: ARRAY[backends + 1], mapped. */
 struct rainbow_backend {
