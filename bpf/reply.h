@@ -23,11 +23,16 @@ static __always_inline int nursling_step_server(const struct rainbow_flow *flow,
 	const struct rainbow_segment *s = &p->segment;
 	__u32 end = s->seq + s->length + !!(s->flags & RAINBOW_TCP_FIN);
 
+	if (!(s->flags & RAINBOW_TCP_ACK))
+		return 0;
+	if (n->state == RAINBOW_NURSERY_ASKED && n->server_isn && s->ack == n->server_isn + 1)
+		n->client_isn = n->server_isn; /* the attempt that the backend has taken up */
 	/* It acknowledges our SYN, or (RFC 7413) data that came with it. */
-	if (!(s->flags & RAINBOW_TCP_ACK) || s->ack - n->client_isn - 1 > 65535)
+	if (s->ack - n->client_isn - 1 > 65535)
 		return 0;
 	if (s->flags & RAINBOW_TCP_RST) { /* nobody listens there */
-		bpf_map_delete_elem(&rainbow_nursery, flow);
+		if (s->ack == n->client_isn + 1)
+			bpf_map_delete_elem(&rainbow_nursery, flow);
 		return 1;
 	}
 	if (s->flags & RAINBOW_TCP_SYN) {

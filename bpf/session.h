@@ -81,6 +81,8 @@ static __always_inline void count_end(const struct pin_head *head, enum rainbow_
 		__sync_fetch_and_add(&version->ended_reset_server, 1);
 	else if (reason == RAINBOW_END_IDLE)
 		__sync_fetch_and_add(&version->ended_idle, 1);
+	else if (reason == RAINBOW_END_VANISHED)
+		__sync_fetch_and_add(&version->ended_vanished, 1);
 	else
 		__sync_fetch_and_add(&version->ended_forced, 1);
 	__sync_fetch_and_add(&version->live, -1);
@@ -270,9 +272,11 @@ __noinline int pin_end(const struct rainbow_flow *flow, struct rainbow_pin *pin,
 	return 1;
 }
 
-/* Tells a session, or one flow of a client session, to die. */
+/* Tells a session, or one flow of a client session, to die. How often it was asked while it lived is another count. */
 static __always_inline int pin_kill(const struct rainbow_flow *flow, struct rainbow_pin *pin, enum rainbow_end reason)
 {
+	if (pin_is_live(pin->state) && pin->told)
+		pin->told = 0;
 	return pin_end(flow, pin, RAINBOW_PIN_KILLED, reason);
 }
 
@@ -294,7 +298,7 @@ static __always_inline void pin_step_client(const struct rainbow_flow *flow, str
 	enum rainbow_tcp_event event;
 
 	segment->window = (__u32)window << (pin->client_scale & 15);
-	event = rainbow_tcp_step(&pin->client, &pin->server, segment);
+	event = rainbow_tcp_step(&pin->client, &pin->server, segment, pin->state == RAINBOW_PIN_HALF_CLIENT);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_CLIENT, RAINBOW_PIN_HALF_SERVER);
 	else if (event == RAINBOW_TCP_RESET)
@@ -307,7 +311,7 @@ static __always_inline void pin_step_server(const struct rainbow_flow *flow, str
 	enum rainbow_tcp_event event;
 
 	segment->window = (__u32)window << (pin->server_scale & 15);
-	event = rainbow_tcp_step(&pin->server, &pin->client, segment);
+	event = rainbow_tcp_step(&pin->server, &pin->client, segment, pin->state == RAINBOW_PIN_HALF_SERVER);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_SERVER, RAINBOW_PIN_HALF_CLIENT);
 	else if (event == RAINBOW_TCP_RESET)
