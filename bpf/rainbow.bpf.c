@@ -7,9 +7,10 @@
  *   decide.h  2-8  a packet to a verdict:     choose.h    7: a new session's version and backend
  *     reply.h   2    from a backend           hop.h       where a packet leaves
  *     request.h 4    to a service             sweep.h     what time does to sessions
- *     nursery.h 5-8  not pinned (yet)         reclaim.h   ended pins make room
- *   write.h   9    bytes, for both hooks      lookup.h    whose address:port is this
- *   xdp.h tc.h 9   a verdict to an action     count.h     packets are counted
+ *     nursery.h 5-8  not pinned (yet)         ghost.h     clients that vanished
+ *   write.h   9    bytes, for both hooks      reclaim.h   ended pins make room
+ *   xdp.h tc.h 9   a verdict to an action     lookup.h    whose address:port is this
+ *                                             count.h     packets are counted
  */
 #include "maps.h"
 #include "packet.h"
@@ -130,6 +131,13 @@ int rainbow_close(struct rainbow_close *order)
 		return 0;
 	order->pin = *pin;
 	order->closed = pin->kind == RAINBOW_PIN_CLIENT ? client_kill(pin, reason) : pin_kill(&flow, pin, reason);
+	return 0;
+}
+
+SEC("syscall")
+int rainbow_asked(struct rainbow_asked *asked)
+{
+	ghost_count(asked);
 	return 0;
 }
 

@@ -20,6 +20,7 @@ struct sweep_state {
 	__u32 nursery;
 	__u32 buried; /* pins that died */
 	__u32 done;   /* ... and that were freed */
+	__u32 since;  /* jiffies since the sweep before */
 };
 
 static __always_inline int is_older(const struct sweep_state *s, __u32 since, __u32 seconds)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The sweep: walks all pins and the nursery, counts sessions one by one, ends idle ones, frees what has lingered, and lists
- * those that were told to die and whose ends have not heard of it. Deletes by the same rules as the datapath: only the winner of
+ * those that were told to die and whose ends have not heard of it, and those whose client may be gone. Deletes by the same rules as the datapath: only the winner of
  * a compare-and-swap may.
  */
 #ifndef RAINBOW_BPF_SWEEP_H
 #define RAINBOW_BPF_SWEEP_H
 
+#include "ghost.h"
 #include "reclaim.h"
 
 #define FLOW_IDLE_TCP 86400 /* seconds, at least, for a flow of a client session: the session's own timeout begins behind it */
@@ -91,6 +92,8 @@ static __always_inline void sweep_live(struct sweep_state *s, const struct rainb
 			return;
 		}
 	}
+	if (service->probe_idle_seconds && service->protocol == 6 && ghost_look(s, key, pin, service->probe_idle_seconds))
+		return;
 	sweep_census(pin);
 }
 
@@ -149,6 +152,8 @@ static __always_inline int sweep_all(struct rainbow_sweep *out)
 	out->jiffies = bpf_jiffies64();
 	meta->swept = out->jiffies;
 	sweep_begin(&s, meta);
+	s.since =
+	    out->previous && out->jiffies - out->previous < 0xffffffff ? (__u32)(out->jiffies - out->previous) : 0xffffffff;
 	bpf_for_each_map_elem(&rainbow_pin, sweep_pin, &s, 0);
 	bpf_for_each_map_elem(&rainbow_nursery, sweep_nursling, &s, 0);
 	return 0;

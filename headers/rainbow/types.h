@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 /* Layout of the pinned maps. Raise it when a map key or value changes; see user/rainbowd/datapath.h for what is adopted. */
-#define RAINBOW_SCHEMA 1
+#define RAINBOW_SCHEMA 2
 
 /* Limits. Ids run from 1 to the limit; id 0 is nobody, so arrays hold limit + 1 entries. */
 #define RAINBOW_MAX_SERVICES             64
@@ -86,6 +86,7 @@ enum rainbow_end {
 	RAINBOW_END_RESET_SERVER, /* RST from the backend, in window */
 	RAINBOW_END_IDLE,         /* idle timeout */
 	RAINBOW_END_FORCED,       /* deadline, evict, rollback --sessions reset */
+	RAINBOW_END_VANISHED,     /* the client did not answer when it was asked: see bpf/ghost.h */
 };
 
 enum rainbow_hook_kind {
