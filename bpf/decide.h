@@ -17,14 +17,17 @@
  * backend, which the client does not know. The latter is translated where it leaves towards the client, as the stack
  * would drop a packet that comes in with an address of this host as its source.
  */
-static __noinline int decide_error(struct way *way)
+__noinline int decide_error(struct way *way)
 {
-	struct packet *p = &way->packet;
 	struct rainbow_flow flow = {};
+	struct packet *p;
 	struct rainbow_backend *backend;
 	struct rainbow_pin *pin;
 	__u32 id;
 
+	if (!way)
+		return 0;
+	p = &way->packet;
 	if (way->place == PLACE_EGRESS) {
 		id = lookup_find(&p->target, p->target_port, p->protocol, RAINBOW_LOOKUP_BACKEND);
 		backend = backend_get(id);
@@ -80,29 +83,30 @@ static __always_inline int decide_known(void *ctx, struct way *way)
 	return decide_request_pinned(ctx, way, &flow, pin_find_first(&flow));
 }
 
-static __always_inline int decide(void *ctx, struct way *way)
+/*
+ * Steps 1 to 3 for all others: whose packet is it? way->backend or way->service says so, and decide_reply or decide_request goes on
+ * from there; neither: the verdict stands.
+ */
+__noinline int decide_whose(struct way *way)
 {
-	struct packet *p = &way->packet;
+	struct packet *p;
 
+	if (!way)
+		return 0;
+	p = &way->packet;
+	way->backend = way->service = 0;
 	/* 1 */
 	if (way->parsed == PARSED_FRAGMENT)
 		way->verdict = VERDICT_PASS_FRAGMENT;
-	else if (way->parsed == PARSED_ERROR)
-		decide_error(way);
-	else if (way->parsed != PARSED_FLOW)
+	else if (way->parsed != PARSED_FLOW && way->parsed != PARSED_ERROR)
 		way->verdict = VERDICT_PASS_UNPARSED;
 	if (way->parsed != PARSED_FLOW)
 		return 0;
 	/* 2 */
 	way->backend = lookup_find(&p->source, p->source_port, p->protocol, RAINBOW_LOOKUP_BACKEND);
-	if (way->backend)
-		return decide_reply(ctx, way);
 	/* 3: a packet that leaves is on its way already, whomever it is for */
-	if (way->place == PLACE_EGRESS)
-		return 0;
-	way->service = lookup_find(&p->target, p->target_port, p->protocol, RAINBOW_LOOKUP_SERVICE);
-	if (way->service)
-		decide_request(ctx, way); /* 4 to 8 */
+	if (!way->backend && way->place != PLACE_EGRESS)
+		way->service = lookup_find(&p->target, p->target_port, p->protocol, RAINBOW_LOOKUP_SERVICE);
 	return 0;
 }
 

@@ -63,43 +63,57 @@ static __always_inline int mac_is(const __u8 a[6], const __u8 b[6])
 	return x == y && v == w;
 }
 
-static __always_inline int hop_is(const struct rainbow_hop *hop, const struct rainbow_hop *wanted)
+/* The neighbour that the routing table named (an IPv4 route may lead over an IPv6 one). */
+static __always_inline struct rainbow_addr hop_via(const struct bpf_fib_lookup *answer)
 {
-	struct rainbow_addr_words a = rainbow_addr_words(&hop->via), b = rainbow_addr_words(&wanted->via);
+	__u32 middle = RAINBOW_V4_MIDDLE;
+	struct rainbow_addr via = {};
 
-	return a.low == b.low && a.high == b.high && hop->ifindex == wanted->ifindex && hop->mtu == wanted->mtu && hop->is_xdp == wanted->is_xdp &&
-	       mac_is(hop->mac, wanted->mac) && mac_is(hop->source_mac, wanted->source_mac);
+	if (answer->family == AF_INET6) {
+		__builtin_memcpy(&via, answer->ipv6_dst, 16);
+	} else {
+		__builtin_memcpy(via.octet + 8, &middle, 4);
+		__builtin_memcpy(via.octet + 12, &answer->ipv4_dst, 4);
+	}
+	return via;
 }
 
-static __always_inline void hop_write(struct rainbow_hop *hop, const struct rainbow_hop *from)
+static __always_inline int hop_is(const struct rainbow_hop *hop, struct rainbow_addr_words via,
+				  const struct bpf_fib_lookup *answer, int is_xdp)
+{
+	struct rainbow_addr_words have = rainbow_addr_words(&hop->via);
+
+	return have.low == via.low && have.high == via.high && hop->ifindex == answer->ifindex &&
+	       hop->mtu == answer->mtu_result && hop->is_xdp == is_xdp && mac_is(hop->mac, answer->dmac) &&
+	       mac_is(hop->source_mac, answer->smac);
+}
+
+static __always_inline void hop_write(struct rainbow_hop *hop, const struct rainbow_addr *via,
+				      const struct bpf_fib_lookup *answer, int is_xdp)
 {
 	*(volatile __u32 *)&hop->ifindex = 0;
-	hop->via = from->via;
-	__builtin_memcpy(hop->mac, from->mac, 6);
-	__builtin_memcpy(hop->source_mac, from->source_mac, 6);
-	hop->mtu = from->mtu;
-	hop->is_xdp = from->is_xdp;
-	*(volatile __u32 *)&hop->ifindex = from->ifindex;
+	hop->via = *via;
+	__builtin_memcpy(hop->mac, answer->dmac, 6);
+	__builtin_memcpy(hop->source_mac, answer->smac, 6);
+	hop->mtu = answer->mtu_result;
+	hop->is_xdp = (__u8)is_xdp;
+	*(volatile __u32 *)&hop->ifindex = answer->ifindex;
 }
 
-static __always_inline __u32 hop_start(const struct rainbow_hop *hop)
-{
-	struct rainbow_addr_words via = rainbow_addr_words(&hop->via);
-
-	return (__u32)(((via.low ^ via.high ^ hop->ifindex) * 0x9e3779b97f4a7c15ull) >> 54);
-}
-
-/* The index of this next hop, entered if it is new. BY_STACK where there is no room: for a while it goes slowly, and right. */
-__noinline int hop_enter(const struct rainbow_hop *wanted)
+/* The index of the next hop that was answered, entered if it is new. BY_STACK where there is no room: it goes slowly, and right. */
+__noinline int hop_enter(const struct bpf_fib_lookup *answer, int is_xdp)
 {
 	__u32 start, now = jiffies_now() ?: 1;
+	struct rainbow_addr_words words;
+	struct rainbow_addr via;
 	int i;
 
-	if (!wanted)
+	_Static_assert(RAINBOW_HOPS == 1 << 10, "the search begins at one of 10 bits");
+	if (!answer)
 		return RAINBOW_HOP_BY_STACK;
-	start = hop_start(wanted);
-
-	_Static_assert(RAINBOW_HOPS == 1 << 10, "hop_start gives 10 bits");
+	via = hop_via(answer);
+	words = rainbow_addr_words(&via);
+	start = (__u32)(((words.low ^ words.high ^ answer->ifindex) * 0x9e3779b97f4a7c15ull) >> 54);
 	for (i = 0; i < HOP_PROBES; i++) {
 		__u32 id = (start + i) & (RAINBOW_HOPS - 1);
 		struct rainbow_hop *hop = hop_get(id);
@@ -110,7 +124,7 @@ __noinline int hop_enter(const struct rainbow_hop *wanted)
 		if (!id) /* nobody's */
 			continue;
 		renewed = *(volatile __u32 *)&hop->renewed;
-		if (renewed && hop_is(hop, wanted)) {
+		if (renewed && hop_is(hop, words, answer, is_xdp)) {
 			if (now - renewed < HOP_KEEP || hop_claim(hop, renewed, now))
 				return (int)id;
 			break;
@@ -119,23 +133,10 @@ __noinline int hop_enter(const struct rainbow_hop *wanted)
 			continue;
 		if (!hop_claim(hop, renewed, now))
 			break;
-		hop_write(hop, wanted);
+		hop_write(hop, &via, answer, is_xdp);
 		return (int)id;
 	}
 	return RAINBOW_HOP_BY_STACK;
-}
-
-/* The neighbour that the routing table named (an IPv4 route may lead over an IPv6 one). */
-static __always_inline void hop_via(struct rainbow_hop *hop, const struct bpf_fib_lookup *answer)
-{
-	__u32 middle = RAINBOW_V4_MIDDLE;
-
-	if (answer->family == AF_INET6) {
-		__builtin_memcpy(&hop->via, answer->ipv6_dst, 16);
-		return;
-	}
-	__builtin_memcpy(hop->via.octet + 8, &middle, 4);
-	__builtin_memcpy(hop->via.octet + 12, &answer->ipv4_dst, 4);
 }
 
 /* XDP can send only where a driver takes frames: out of the NIC the packet came in by, or another one with native XDP. */
@@ -150,20 +151,13 @@ static __always_inline int hop_takes_xdp(__u32 ifindex)
 static __noinline __u16 hop_ask(void *ctx, __u32 ingress, const struct rainbow_addr *from, const struct rainbow_addr *to)
 {
 	struct bpf_fib_lookup ask = {.ifindex = ingress};
-	struct rainbow_hop hop = {};
 	long answer;
 
 	hop_question(&ask, from, to);
 	answer = bpf_fib_lookup(ctx, &ask, sizeof(ask), 0);
 	if (answer != BPF_FIB_LKUP_RET_SUCCESS)
 		return answer == BPF_FIB_LKUP_RET_NO_NEIGH ? RAINBOW_HOP_UNKNOWN : RAINBOW_HOP_BY_STACK;
-	hop.ifindex = ask.ifindex;
-	hop.mtu = ask.mtu_result;
-	hop.is_xdp = (__u8)hop_takes_xdp(ask.ifindex);
-	hop_via(&hop, &ask);
-	__builtin_memcpy(hop.mac, ask.dmac, 6);
-	__builtin_memcpy(hop.source_mac, ask.smac, 6);
-	return (__u16)hop_enter(&hop);
+	return (__u16)hop_enter(&ask, hop_takes_xdp(ask.ifindex));
 }
 
 /* Where a session's replies leave; pin_touch forgets it once in a while. */

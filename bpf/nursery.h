@@ -184,8 +184,11 @@ static __always_inline void decide_promotion(void *ctx, struct way *way, const s
 
 	reclaim();
 	if (opened == OPENED_RETRY) {
-		way->verdict = VERDICT_RETRY;
-		return;
+		if (!session_await(flow)) {
+			way->verdict = VERDICT_RETRY;
+			return;
+		}
+		opened = OPENED_ALREADY;
 	}
 	if (opened != OPENED && opened != OPENED_ALREADY) {
 		/* The backend believes in this session: its next packet is answered, too. */
@@ -203,6 +206,17 @@ static __always_inline void decide_promotion(void *ctx, struct way *way, const s
 	decide_to_backend(ctx, way, VERDICT_REQUEST, backend);
 }
 
+/*
+ * A first packet with another number, while a handshake is under way: another attempt of the client, or a stranger's. The backend
+ * tells which, as it does on a live session: it goes on with the first and answers this one with a challenge, which an honest
+ * client answers with the RST that makes way for it (RFC 9293, 3.5.1); or it knows nothing of the first, and answers this one.
+ */
+static __always_inline void nursling_hear_again(struct rainbow_nursling *n, const struct packet *p)
+{
+	if (p->protocol == IPPROTO_TCP && n->state == RAINBOW_NURSERY_ASKED && p->segment.seq != n->client_isn)
+		n->server_isn = p->segment.seq;
+}
+
 /* Step 5. 1 where the nursery had the answer. */
 static __always_inline int decide_request_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
 {
@@ -212,7 +226,7 @@ static __always_inline int decide_request_nursery(void *ctx, struct way *way, co
 	if (!n)
 		return 0;
 	if (is_first(p) && (!nursling_is_fresh(n) || !version_keeps(n->version) ||
-			    (p->protocol == IPPROTO_TCP && p->segment.seq != n->client_isn))) {
+			    (n->state == RAINBOW_NURSERY_REFUSED && p->segment.seq != n->client_isn))) {
 		bpf_map_delete_elem(&rainbow_nursery, flow); /* another attempt, and so a new choice */
 		return 0;
 	}
@@ -225,15 +239,17 @@ static __always_inline int decide_request_nursery(void *ctx, struct way *way, co
 		return 1;
 	}
 	if (is_first(p)) {
+		nursling_hear_again(n, p);
 		if (p->protocol == IPPROTO_UDP) /* one-way streams stay together, too, while their entry is not churned out */
 			n->began = jiffies_now();
 		decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, n->backend);
 		return 1;
 	}
-	/* The client gave up (a port scanner, a timeout): the backend hears it. */
+	/* The client gave up (a port scanner, a timeout): the backend hears it. Only the exact number ends it (RFC 5961, 3.2). */
 	if (is_reset(p) && p->segment.seq - n->client_isn - 1 <= 65535) {
 		decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, n->backend);
-		bpf_map_delete_elem(&rainbow_nursery, flow);
+		if (p->segment.seq == n->client_isn + 1)
+			bpf_map_delete_elem(&rainbow_nursery, flow);
 		return 1;
 	}
 	return 0;

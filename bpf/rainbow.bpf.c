@@ -7,9 +7,10 @@
  *   decide.h  2-8  a packet to a verdict:     choose.h    7: a new session's version and backend
  *     reply.h   2    from a backend           hop.h       where a packet leaves
  *     request.h 4    to a service             sweep.h     what time does to sessions
- *     nursery.h 5-8  not pinned (yet)         reclaim.h   ended pins make room
- *   write.h   9    bytes, for both hooks      lookup.h    whose address:port is this
- *   xdp.h tc.h 9   a verdict to an action     count.h     packets are counted
+ *     nursery.h 5-8  not pinned (yet)         ghost.h     clients that vanished
+ *   write.h   9    bytes, for both hooks      reclaim.h   ended pins make room
+ *   xdp.h tc.h 9   a verdict to an action     lookup.h    whose address:port is this
+ *                                             count.h     packets are counted
  */
 #include "maps.h"
 #include "packet.h"
@@ -35,9 +36,25 @@ __noinline int xdp_parse(struct xdp_md *ctx, struct way *way)
 	return way ? packet_parse(data, end, end - data, &way->packet) : PARSED_NOT;
 }
 
-__noinline int xdp_decide(struct xdp_md *ctx, struct way *way)
+__noinline int xdp_reply(struct xdp_md *ctx, struct way *way)
 {
-	return way ? decide(ctx, way) : 0;
+	return way ? decide_reply(ctx, way) : 0;
+}
+
+__noinline int xdp_request(struct xdp_md *ctx, struct way *way)
+{
+	return way ? decide_request(ctx, way) : 0;
+}
+
+static __always_inline void xdp_decide(struct xdp_md *ctx, struct way *way)
+{
+	decide_whose(way);
+	if (way->parsed == PARSED_ERROR)
+		decide_error(way);
+	else if (way->backend)
+		xdp_reply(ctx, way);
+	else if (way->service)
+		xdp_request(ctx, way);
 }
 
 SEC("xdp")
@@ -45,14 +62,14 @@ int rainbow_xdp(struct xdp_md *ctx)
 {
 	struct way way = {.place = PLACE_XDP, .ingress = ctx->ingress_ifindex};
 	void *data = xdp_data(ctx), *end = xdp_end(ctx);
+	int is_plain = packet_parse_plain(data, end, end - data, &way.packet);
 
-	if (!packet_parse_plain(data, end, end - data, &way.packet)) {
+	if (!is_plain) {
 		way.packet = (struct packet){};
 		way.parsed = xdp_parse(ctx, &way);
-		xdp_decide(ctx, &way);
-	} else if (!decide_known(ctx, &way)) {
-		xdp_decide(ctx, &way);
 	}
+	if (!is_plain || !decide_known(ctx, &way))
+		xdp_decide(ctx, &way);
 	count_packet(&way);
 	return xdp_act(ctx, &way);
 }
@@ -62,9 +79,25 @@ __noinline int tc_parse(struct __sk_buff *skb, struct way *way)
 	return way ? packet_parse(tc_data(skb), tc_end(skb), skb->len, &way->packet) : PARSED_NOT;
 }
 
-__noinline int tc_decide(struct __sk_buff *skb, struct way *way)
+__noinline int tc_reply(struct __sk_buff *skb, struct way *way)
 {
-	return way ? decide(skb, way) : 0;
+	return way ? decide_reply(skb, way) : 0;
+}
+
+__noinline int tc_request(struct __sk_buff *skb, struct way *way)
+{
+	return way ? decide_request(skb, way) : 0;
+}
+
+static __always_inline void tc_decide(struct __sk_buff *skb, struct way *way)
+{
+	decide_whose(way);
+	if (way->parsed == PARSED_ERROR)
+		decide_error(way);
+	else if (way->backend)
+		tc_reply(skb, way);
+	else if (way->service)
+		tc_request(skb, way);
 }
 
 /* Headers may lie in fragments of the buffer: those are pulled together where they are missing. */
@@ -83,18 +116,18 @@ static __always_inline void tc_parse_any(struct __sk_buff *skb, struct way *way)
 static __always_inline int tc_way(struct __sk_buff *skb, enum place place)
 {
 	struct way way = {.place = place, .ingress = skb->ifindex};
+	int is_plain;
 
 	/* Seen only because the interface is promiscuous: another host's. */
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return TC_ACT_UNSPEC;
 	way.packet.piece = skb->gso_size;
 	way.packet.tagged = skb->vlan_present;
-	if (!packet_parse_plain(tc_data(skb), tc_end(skb), skb->len, &way.packet)) {
+	is_plain = packet_parse_plain(tc_data(skb), tc_end(skb), skb->len, &way.packet);
+	if (!is_plain)
 		tc_parse_any(skb, &way);
+	if (!is_plain || !decide_known(skb, &way))
 		tc_decide(skb, &way);
-	} else if (!decide_known(skb, &way)) {
-		tc_decide(skb, &way);
-	}
 	count_packet(&way);
 	return tc_act(skb, &way);
 }
@@ -130,6 +163,13 @@ int rainbow_close(struct rainbow_close *order)
 		return 0;
 	order->pin = *pin;
 	order->closed = pin->kind == RAINBOW_PIN_CLIENT ? client_kill(pin, reason) : pin_kill(&flow, pin, reason);
+	return 0;
+}
+
+SEC("syscall")
+int rainbow_asked(struct rainbow_asked *asked)
+{
+	ghost_count(asked);
 	return 0;
 }
 

@@ -23,6 +23,10 @@ struct sweep_state {
 	__u32 buried; /* pins that died */
 	__u32 freed;  /* ... and whose places were given back */
 	__u32 idled;
+	__u32 ghosts;
+	__u32 ghost_limit;
+	__u32 vanished;
+	__u32 since; /* jiffies since the sweep before */
 	__u64 entries;
 };
 

@@ -23,11 +23,16 @@ static __always_inline int nursling_step_server(const struct rainbow_flow *flow,
 	const struct rainbow_segment *s = &p->segment;
 	__u32 end = s->seq + s->length + !!(s->flags & RAINBOW_TCP_FIN);
 
+	if (!(s->flags & RAINBOW_TCP_ACK))
+		return 0;
+	if (n->state == RAINBOW_NURSERY_ASKED && n->server_isn && s->ack == n->server_isn + 1)
+		n->client_isn = n->server_isn; /* the attempt that the backend has taken up */
 	/* It acknowledges our SYN, or (RFC 7413) data that came with it. */
-	if (!(s->flags & RAINBOW_TCP_ACK) || s->ack - n->client_isn - 1 > 65535)
+	if (s->ack - n->client_isn - 1 > 65535)
 		return 0;
 	if (s->flags & RAINBOW_TCP_RST) { /* nobody listens there */
-		bpf_map_delete_elem(&rainbow_nursery, flow);
+		if (s->ack == n->client_isn + 1)
+			bpf_map_delete_elem(&rainbow_nursery, flow);
 		return 1;
 	}
 	if (s->flags & RAINBOW_TCP_SYN) {
@@ -46,7 +51,7 @@ static __always_inline int nursling_step_server(const struct rainbow_flow *flow,
 }
 
 /* 1 where the nursery had the answer. */
-static __noinline int decide_reply_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
+static __always_inline int decide_reply_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
 {
 	struct rainbow_nursling *n = bpf_map_lookup_elem(&rainbow_nursery, flow);
 	__u16 hop = RAINBOW_HOP_UNKNOWN;
@@ -69,15 +74,11 @@ static __noinline int decide_reply_nursery(void *ctx, struct way *way, const str
 	return 1;
 }
 
-/* The pin of a session that has ended: late packets, and a new session's handshake over the same flow. */
-static __always_inline void decide_reply_ended(void *ctx, struct way *way, const struct rainbow_flow *flow,
-					       struct rainbow_pin *pin)
+/* The pin of a session that has ended: late packets. */
+static __always_inline void decide_reply_ended(void *ctx, struct way *way, struct rainbow_pin *pin)
 {
 	enum rainbow_pin_state state = pin->state;
 
-	if (decide_reply_nursery(ctx, way, flow))
-		return;
-	way->ifindex = 0;
 	if (state == RAINBOW_PIN_KILLED) {
 		decide_killed(way, pin, RAINBOW_TOLD_SERVER);
 	} else if (state == RAINBOW_PIN_CLOSING) {
@@ -117,7 +118,7 @@ static __always_inline int decide_reply_pinned(void *ctx, struct way *way, const
 }
 
 /* Step 2: from a backend. Without a session it is the backend's own traffic, and not ours. */
-static __noinline int decide_reply(void *ctx, struct way *way)
+static __always_inline int decide_reply(void *ctx, struct way *way)
 {
 	struct rainbow_backend *backend = backend_get(way->backend);
 	struct rainbow_flow flow = {.client = way->packet.target, .port = way->packet.target_port};
@@ -129,14 +130,15 @@ static __noinline int decide_reply(void *ctx, struct way *way)
 	pin = pin_find(&flow);
 	if (decide_reply_pinned(ctx, way, &flow, pin, backend))
 		return 0;
-	if (pin && pin->backend == way->backend) {
-		decide_reply_ended(ctx, way, &flow, pin);
-		return 0;
-	}
+	/* Before an ended pin: a new session's handshake over the same flow. */
 	if (decide_reply_nursery(ctx, way, &flow))
 		return 0;
-	/* Another CPU may have promoted the flow between the two looks. */
 	way->ifindex = 0;
+	if (pin && pin->backend == way->backend) {
+		decide_reply_ended(ctx, way, pin);
+		return 0;
+	}
+	/* Another CPU may have promoted the flow between the two looks. */
 	pin = pin_find(&flow);
 	decide_reply_pinned(ctx, way, &flow, pin, backend);
 	return 0;

@@ -59,7 +59,7 @@ static __always_inline int decide_request_ended(void *ctx, struct way *way, stru
 }
 
 /* Steps 4 to 8. The nursery before an ended pin: a new session may have begun over the same flow. */
-static __always_inline void decide_request(void *ctx, struct way *way)
+static __always_inline int decide_request(void *ctx, struct way *way)
 {
 	struct rainbow_flow flow = {
 	    .client = way->packet.source, .port = way->packet.source_port, .service = (__u16)way->service};
@@ -67,21 +67,22 @@ static __always_inline void decide_request(void *ctx, struct way *way)
 	struct rainbow_service *service = service_get(way->service);
 
 	if (decide_request_pinned(ctx, way, &flow, pin) || !service)
-		return;
+		return 0;
 	if (decide_request_nursery(ctx, way, &flow))
-		return;
+		return 0;
 	if (pin && decide_request_ended(ctx, way, pin))
-		return;
+		return 0;
 	/* Neither new nor a stray if another CPU promoted the flow between the two looks. A SYN is new whatever came before. */
 	if (!is_first(&way->packet) || way->packet.protocol == IPPROTO_UDP) {
 		pin = pin_find(&flow);
 		if (decide_request_pinned(ctx, way, &flow, pin))
-			return;
+			return 0;
 	}
 	if (is_first(&way->packet))
 		decide_new(ctx, way, &flow);
 	else
 		decide_stray(way, service);
+	return 0;
 }
 
 #endif

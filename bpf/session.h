@@ -32,6 +32,8 @@ static __always_inline void count_end(const struct pin_head *head, enum rainbow_
 		__sync_fetch_and_add(&version->ended_reset_server, 1);
 	else if (reason == RAINBOW_END_IDLE)
 		__sync_fetch_and_add(&version->ended_idle, 1);
+	else if (reason == RAINBOW_END_VANISHED)
+		__sync_fetch_and_add(&version->ended_vanished, 1);
 	else
 		__sync_fetch_and_add(&version->ended_forced, 1);
 	__sync_fetch_and_add(&version->live, -1);
@@ -213,9 +215,11 @@ __noinline int pin_end(const struct rainbow_flow *flow, struct rainbow_pin *pin,
 	return 1;
 }
 
-/* Tells a session, or one flow of a client session, to die. */
+/* Tells a session, or one flow of a client session, to die. How often it was asked while it lived is another count. */
 static __always_inline int pin_kill(const struct rainbow_flow *flow, struct rainbow_pin *pin, enum rainbow_end reason)
 {
+	if (pin_is_live(pin->state) && pin->asked)
+		pin->asked = 0;
 	return pin_end(flow, pin, RAINBOW_PIN_KILLED, reason);
 }
 
@@ -420,6 +424,33 @@ static __always_inline int client_join(const struct rainbow_flow *flow, const st
 	fresh->kind = RAINBOW_PIN_FLOW;
 	fresh->flows = client ? client->flows & RAINBOW_FLOWS_INCARNATION : 0;
 	return OPENED;
+}
+
+/* A flow whose pin another CPU is making. */
+struct awaited {
+	struct rainbow_flow flow;
+	__u32 is_live;
+};
+
+/* bpf_loop callback. */
+static long await_step(__u32 i, struct awaited *awaited)
+{
+	struct rainbow_flow flow = awaited->flow;
+	struct rainbow_pin *pin = pin_find(&flow);
+
+	awaited->is_live = pin && pin_is_live(pin->state);
+	return awaited->is_live;
+}
+
+#define AWAIT_LOOKS 128 /* a few microseconds: the other CPU needs less than one */
+
+/* Two packets of one flow were promoted at once, and the other CPU was first: 1 when the pin is there. */
+static __noinline int session_await(const struct rainbow_flow *flow)
+{
+	struct awaited awaited = {.flow = *flow};
+
+	bpf_loop(AWAIT_LOOKS, await_step, &awaited, 0);
+	return awaited.is_live;
 }
 
 #endif

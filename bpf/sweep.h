@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The sweep: walks all pins and the nursery, counts sessions one by one, ends idle ones, frees what has lingered, and lists
- * those that were told to die and whose ends have not heard of it. Deletes by the same rules as the datapath: only the winner of
+ * those that were told to die and whose ends have not heard of it, and those whose client may be gone. Deletes by the same rules as the datapath: only the winner of
  * a compare-and-swap may.
  */
 #ifndef RAINBOW_BPF_SWEEP_H
 #define RAINBOW_BPF_SWEEP_H
 
+#include "ghost.h"
 #include "reclaim.h"
 
 #define FLOW_IDLE_TCP 86400 /* seconds, at least, for a flow of a client session: the session's own timeout begins behind it */
@@ -90,6 +91,8 @@ static __always_inline void sweep_live(struct sweep_state *s, const struct rainb
 			return;
 		}
 	}
+	if (service->probe_idle_seconds && service->protocol == 6 && ghost_look(s, key, pin, service->probe_idle_seconds))
+		return;
 	sweep_census(pin);
 }
 
@@ -168,7 +171,7 @@ static long sweep_nursling(struct bpf_map *map, struct rainbow_flow *key, struct
 
 static __always_inline int sweep_all(struct rainbow_sweep *out)
 {
-	struct sweep_state s = {.ask_limit = out->ask_limit};
+	struct sweep_state s = {.ask_limit = out->ask_limit, .ghost_limit = out->ghost_limit};
 	struct rainbow_meta *meta = meta_get();
 
 	if (!meta)
@@ -176,6 +179,8 @@ static __always_inline int sweep_all(struct rainbow_sweep *out)
 	out->jiffies = bpf_jiffies64();
 	meta->swept = out->jiffies;
 	sweep_begin(&s, meta);
+	s.since =
+	    out->previous && out->jiffies - out->previous < 0xffffffff ? (__u32)(out->jiffies - out->previous) : 0xffffffff;
 	bpf_for_each_map_elem(&rainbow_table, sweep_bucket, &s, 0);
 	bpf_for_each_map_elem(&rainbow_pin, sweep_overflow, &s, 0);
 	bpf_for_each_map_elem(&rainbow_nursery, sweep_nursling, &s, 0);
@@ -183,6 +188,8 @@ static __always_inline int sweep_all(struct rainbow_sweep *out)
 	out->entries = s.entries;
 	out->freed = s.freed;
 	out->idled = s.idled;
+	out->ghosts = s.ghosts;
+	out->vanished = s.vanished;
 	return 0;
 }
 

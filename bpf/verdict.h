@@ -27,12 +27,21 @@ static __always_inline void decide_closed(struct way *way)
 		way->verdict = VERDICT_CLOSED_DROP;
 }
 
-/* The same, and notes on the pin which end has been told: not the one whose RST may be a stranger's. */
-static __always_inline void decide_killed(struct way *way, struct rainbow_pin *pin, __u8 told)
+/*
+ * The same, and notes on the pin which end has been told: by an RST that it takes, which is one made of a packet that acknowledges
+ * what was sent to it. Any other packet may be a stranger's, and the end in whose name it came would be asked no more.
+ */
+static __noinline int decide_killed(struct way *way, struct rainbow_pin *pin, __u8 told)
 {
+	const struct rainbow_segment *segment = &way->packet.segment;
+	const struct rainbow_side *sender = told == RAINBOW_TOLD_CLIENT ? &pin->client : &pin->server;
+	const struct rainbow_side *receiver = told == RAINBOW_TOLD_CLIENT ? &pin->server : &pin->client;
+
 	decide_closed(way);
-	if (way->verdict == VERDICT_CLOSED_RESET)
+	if (way->verdict == VERDICT_CLOSED_RESET && (segment->flags & RAINBOW_TCP_ACK) &&
+	    rainbow_seq_within(segment->ack, sender->ack, receiver->next))
 		pin->told |= told;
+	return 0;
 }
 
 static __always_inline void decide_to_backend(void *ctx, struct way *way, enum verdict verdict, __u32 id)

@@ -37,6 +37,7 @@ test  libcmocka-dev        unit tests
 test  nginx                a real HTTP server
 test  iputils-ping         foreign traffic through the router
 test  curl                 a real HTTP client; asks the API
+test  nftables             loses packets on the way
 test  iperf3               real bulk transfers, TCP and UDP
 test  python3              runs the WebSocket test
 test  python3-websockets   a real WebSocket server and client

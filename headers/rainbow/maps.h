@@ -68,7 +68,8 @@ struct rainbow_service {
 	__u32 client_prefix; /* affinity client: leading bits of an IPv6 client address that make one client (default 64) */
 	__u32 steers;        /* number of steer rules: 0 saves the search */
 	__u32 in_use;        /* 0: the entry is free */
-	__u32 reserved[3];
+	__u32 probe_idle_seconds; /* TCP: a session idle for this long is asked whether its client is still there; 0 never */
+	__u32 reserved[2];
 	/* kernel */
 	__u64 cursor;             /* selection exact: new sessions so far */
 	__u64 refused_no_version; /* new sessions refused as no version has a share */
@@ -87,16 +88,17 @@ struct rainbow_version {
 	/* kernel: sessions */
 	__u64 live;    /* proven and not ended */
 	__u64 closing; /* ended, entry lingers for late packets */
-	__u64 opened;  /* ever: opened = live + the five below */
+	__u64 opened;  /* ever: opened = live + the six below */
 	__u64 ended_fin;
 	__u64 ended_reset_client;
 	__u64 ended_reset_server;
 	__u64 ended_idle;
 	__u64 ended_forced;
+	__u64 ended_vanished;
 	__u64 refused; /* new sessions refused: all backends full, or the pin table full */
 	__u64 chosen;  /* choices made for it, whether or not the handshake was proven then */
 };
-RAINBOW_SIZE_IS(struct rainbow_version, 136);
+RAINBOW_SIZE_IS(struct rainbow_version, 144);
 
 /* rainbow_wheel: ARRAY[2 * (services + 1)], mapped. Wheel w of service s is entry 2 * s + w. */
 struct rainbow_wheel {
@@ -121,8 +123,8 @@ RAINBOW_SIZE_IS(struct rainbow_member, 516);
 #define RAINBOW_HOP_UNKNOWN  0      /* ask */
 #define RAINBOW_HOP_BY_STACK 0xffff /* asked: the stack decides */
 struct rainbow_hop {
-	__u32 ifindex; /* 0: the entry is being written, or free */
-	__u32 renewed; /* jiffies, low 32 bits; 0 never in use */
+	__u32 ifindex;           /* 0: the entry is being written, or free */
+	__u32 renewed;           /* jiffies, low 32 bits; 0 never in use */
 	struct rainbow_addr via; /* the neighbour: a gateway, or the packet's target itself */
 	__u8 mac[6];             /* its own */
 	__u8 source_mac[6];
@@ -232,7 +234,7 @@ struct rainbow_pin {
 	__u8 server_scale : 4;
 	__u8 kind : 2;  /* enum rainbow_pin_kind */
 	__u8 told : 2;  /* KILLED: RAINBOW_TOLD_* */
-	__u8 asked : 4; /* how often rainbowd was handed this pin to ask its ends; stays at RAINBOW_ASKED_MAX */
+	__u8 asked : 4; /* how often rainbowd asked its ends: since it was KILLED, or (live) since last_seen */
 };
 RAINBOW_SIZE_IS(struct rainbow_pin, 44);
 
@@ -267,7 +269,6 @@ RAINBOW_SIZE_IS(struct rainbow_bucket, 576);
 #define RAINBOW_TOLD_CLIENT       1 /* an RST was made from a packet of the client */
 #define RAINBOW_TOLD_SERVER       2 /* ... of the backend */
 #define RAINBOW_TOLD_BOTH         3
-#define RAINBOW_ASKED_MAX         15
 
 /* rainbow_nursery: LRU_HASH, key struct rainbow_flow. Where a flow waits until its handshake is proven. */
 enum rainbow_nursery_state {
@@ -282,9 +283,9 @@ struct rainbow_nursling {
 	enum rainbow_nursery_state state;
 	__u16 version;
 	__u16 backend;
-	__u32 began;      /* jiffies, low 32 bits */
-	__u32 client_isn; /* TCP initial sequence numbers */
-	__u32 server_isn;
+	__u32 began;       /* jiffies, low 32 bits */
+	__u32 client_isn;  /* TCP initial sequence numbers */
+	__u32 server_isn;  /* ASKED: that of a later first packet of the client, or of a stranger's */
 	__u32 server_next; /* the backend may send before the client's ACK arrives (RFC 7413) */
 	__u32 server_edge;
 	__u8 client_scale; /* RAINBOW_SCALE_NONE: the option was not there */
@@ -349,7 +350,10 @@ struct rainbow_census {
 };
 RAINBOW_SIZE_IS(struct rainbow_census, 32);
 
-/* rainbow_due: ARRAY[RAINBOW_DUE], mapped. Sessions told to die whose ends have not both heard of it, found by the sweep. */
+/*
+ * rainbow_due: ARRAY[RAINBOW_DUE], mapped. What the sweep found for rainbowd to ask: sessions told to die whose ends have not both
+ * heard of it, and live ones, idle for the service's probe_idle_seconds, whose client may have vanished.
+ */
 #define RAINBOW_DUE 4096
 struct rainbow_due {
 	struct rainbow_flow flow;
@@ -359,17 +363,21 @@ RAINBOW_SIZE_IS(struct rainbow_due, 64);
 
 /*
  * Context of the syscall program rainbow_sweep: walks all pins and the nursery, counts into rainbow_census, ends idle
- * sessions, frees what has lingered. One sweep at a time. In: ask_limit. Out: the rest.
+ * sessions, frees what has lingered. One sweep at a time. In: the first three. Out: the rest.
  */
 struct rainbow_sweep {
-	__u32 ask_limit; /* how many sessions may be put into rainbow_due, at most RAINBOW_DUE */
-	__u32 due;       /* entries of rainbow_due filled */
-	__u64 jiffies;   /* when it began */
-	__u64 entries;   /* pins seen */
+	__u32 ask_limit;   /* how many sessions may be put into rainbow_due, at most RAINBOW_DUE ... */
+	__u32 ghost_limit; /* ... and how many of them may be live ones */
+	__u64 previous;    /* jiffies of the sweep before, by the same rainbowd; 0: there was none */
+	__u32 due;         /* entries of rainbow_due filled */
+	__u32 ghosts;      /* live ones among them */
+	__u64 jiffies;     /* when it began */
+	__u64 entries;     /* pins seen */
 	__u64 freed;
-	__u64 idled; /* sessions ended by idle timeout */
+	__u64 idled;    /* sessions ended by idle timeout */
+	__u64 vanished; /* ... because their client did not answer */
 };
-RAINBOW_SIZE_IS(struct rainbow_sweep, 40);
+RAINBOW_SIZE_IS(struct rainbow_sweep, 64);
 
 /*
  * Context of the syscall program rainbow_close: tells one session to die. `closed` is 1 if this call ended it, 0 if there was
@@ -383,6 +391,17 @@ struct rainbow_close {
 	struct rainbow_pin pin; /* as it was when it was closed */
 };
 RAINBOW_SIZE_IS(struct rainbow_close, 76);
+
+/*
+ * Context of the syscall program rainbow_asked: the client of this live session has been asked. `counted` is 1 if nothing was heard
+ * of it since it was listed.
+ */
+struct rainbow_asked {
+	struct rainbow_flow flow;
+	__u32 last_seen; /* as it was listed */
+	__u32 counted;
+};
+RAINBOW_SIZE_IS(struct rainbow_asked, 28);
 
 /* Context of the syscall program rainbow_clock. */
 struct rainbow_clock {

@@ -2,10 +2,9 @@
 /*
  * What a TCP segment means for the session it belongs to. Pure: bpf/ runs it, tests/unit tables it.
  *
- * rainbow sees both directions (mode nat), so it knows what each end will accept. A RST counts as an end only where the
- * receiver would take it: RFC 9293, 3.10.7.4 and RFC 5961, 3.2 ask for the exact next sequence number; a router knows that
- * number up to what is in flight, which is the stretch from the receiver's last acknowledgment to the sender's last byte. A
- * FIN, or data that moves the window, must lie in the receiver's window and acknowledge nothing never sent (RFC 5961, 5.2).
+ * rainbow sees both directions (mode nat), so it knows what each end will accept, and a segment counts only where its receiver
+ * takes it: an RST by its exact number, a FIN or data that moves the window if it lies in the receiver's window and acknowledges
+ * nothing never sent. docs/tcp-window.md has the rule for each kind of segment, its RFC, and what it leaves to an attacker.
  */
 #ifndef RAINBOW_TCP_H
 #define RAINBOW_TCP_H
@@ -61,6 +60,30 @@ static inline __u16 rainbow_window(__u32 ack, __u32 edge, __u8 scale)
 }
 
 /*
+ * Does the receiver, whose window ends at `edge`, take this RST? RFC 9293, 3.10.7.4 and RFC 5961, 3.2: only at exactly the number it
+ * expects next; any other in its window it answers with a challenge, and lives on. A router does not see that number while
+ * something is in flight. It sees both that it can be for a true RST: all that was sent has arrived, or the RST answers what was
+ * acknowledged last (a challenge, say). What lies between is a guess, or an RST that will be sent again, exact. `finished`: the
+ * sender has sent its FIN; some stacks then send the RST at the FIN's own number, and Linux takes it.
+ */
+static inline int rainbow_takes_reset(const struct rainbow_side *receiver, __u32 edge, const struct rainbow_side *sender,
+				      __u32 seq, int finished)
+{
+	/* What was sent beyond the window, a probe's byte, has not arrived. */
+	return seq == receiver->ack || (seq == sender->next && !rainbow_seq_before(edge, seq)) ||
+	       (finished && seq == sender->next - 1);
+}
+
+/*
+ * Does the receiver take this FIN, of a segment [seq, end) that is in window? Not if it has acknowledged all of it (it is old, or
+ * a keep-alive's), and not at the far edge, where only a window of zero lets a bare FIN in.
+ */
+static inline int rainbow_takes_fin(const struct rainbow_side *receiver, __u32 edge, __u32 seq, __u32 end)
+{
+	return rainbow_seq_before(receiver->ack, end) && (rainbow_seq_before(seq, edge) || seq == receiver->ack);
+}
+
+/*
  * Notes what a segment tells of its sender: how far it has sent, what it acknowledges, how far its peer may send. None of these
  * goes back. Writes a field only where it changed, so that a packet that turns nothing dirties no cache line.
  */
@@ -69,7 +92,8 @@ static inline void rainbow_tcp_note(struct rainbow_side *sender, __u16 *window, 
 {
 	__u32 ack = sender->ack, edge;
 
-	if (rainbow_seq_before(sender->next, end))
+	/* Not by a number alone: what was lost before it got here is sent again. */
+	if (end != segment->seq && rainbow_seq_before(sender->next, end))
 		sender->next = end;
 	if (segment->ack == ack && segment->window == *window)
 		return;
@@ -82,18 +106,19 @@ static inline void rainbow_tcp_note(struct rainbow_side *sender, __u16 *window, 
 }
 
 /*
- * Judges a segment from `sender` to `receiver`, whose windows are `window` and `receiver_window`, and notes what it tells of the
- * sender.
+ * Judges a segment from `sender`, which has `finished` or not, to `receiver`, and notes what it tells of the sender. `window` is
+ * the sender's, in units of 2^scale bytes; receiver_edge is where that of the receiver ends.
  */
 static inline __attribute__((always_inline)) enum rainbow_tcp_event
-rainbow_tcp_step(struct rainbow_side *sender, __u16 *window, __u8 scale, const struct rainbow_side *receiver,
+rainbow_tcp_step(struct rainbow_side *sender, __u16 *window, __u8 scale, int finished, const struct rainbow_side *receiver,
 		 __u32 receiver_edge, const struct rainbow_segment *segment)
 {
 	__u32 end = segment->seq + segment->length + !!(segment->flags & RAINBOW_TCP_FIN);
 	__u32 reach;
 
 	if (segment->flags & RAINBOW_TCP_RST)
-		return rainbow_seq_within(segment->seq, receiver->ack, sender->next) ? RAINBOW_TCP_RESET : RAINBOW_TCP_NOTHING;
+		return rainbow_takes_reset(receiver, receiver_edge, sender, segment->seq, finished) ? RAINBOW_TCP_RESET
+												    : RAINBOW_TCP_NOTHING;
 	/* A SYN on a live session is the stacks' affair (RFC 5961, 4.2), and each later segment acknowledges. */
 	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK)) != RAINBOW_TCP_ACK)
 		return RAINBOW_TCP_NOTHING;
@@ -104,19 +129,21 @@ rainbow_tcp_step(struct rainbow_side *sender, __u16 *window, __u8 scale, const s
 	if (!rainbow_seq_within(segment->ack, sender->ack - reach - 65535, receiver->next))
 		return RAINBOW_TCP_NOTHING;
 	rainbow_tcp_note(sender, window, scale, segment, end);
-	return segment->flags & RAINBOW_TCP_FIN ? RAINBOW_TCP_FINISHED : RAINBOW_TCP_NOTHING;
+	if ((segment->flags & RAINBOW_TCP_FIN) && rainbow_takes_fin(receiver, receiver_edge, segment->seq, end))
+		return RAINBOW_TCP_FINISHED;
+	return RAINBOW_TCP_NOTHING;
 }
 
 static inline enum rainbow_tcp_event rainbow_tcp_step_client(struct rainbow_pin *pin, const struct rainbow_segment *segment)
 {
-	return rainbow_tcp_step(&pin->client, &pin->client_window, pin->client_scale, &pin->server,
-				rainbow_edge(&pin->server, pin->server_window, pin->server_scale), segment);
+	return rainbow_tcp_step(&pin->client, &pin->client_window, pin->client_scale, pin->state == RAINBOW_PIN_HALF_CLIENT,
+				&pin->server, rainbow_edge(&pin->server, pin->server_window, pin->server_scale), segment);
 }
 
 static inline enum rainbow_tcp_event rainbow_tcp_step_server(struct rainbow_pin *pin, const struct rainbow_segment *segment)
 {
-	return rainbow_tcp_step(&pin->server, &pin->server_window, pin->server_scale, &pin->client,
-				rainbow_edge(&pin->client, pin->client_window, pin->client_scale), segment);
+	return rainbow_tcp_step(&pin->server, &pin->server_window, pin->server_scale, pin->state == RAINBOW_PIN_HALF_SERVER,
+				&pin->client, rainbow_edge(&pin->client, pin->client_window, pin->client_scale), segment);
 }
 
 #endif

@@ -86,6 +86,7 @@ enum rainbow_end {
 	RAINBOW_END_RESET_SERVER, /* RST from the backend, in window */
 	RAINBOW_END_IDLE,         /* idle timeout */
 	RAINBOW_END_FORCED,       /* deadline, evict, rollback --sessions reset */
+	RAINBOW_END_VANISHED,     /* the client did not answer when it was asked: see bpf/ghost.h */
 };
 
 enum rainbow_hook_kind {

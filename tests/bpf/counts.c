@@ -53,7 +53,7 @@ void counts_check(struct world *world)
 		same("live and the census", id, version->live, world->census[id].live);
 		same("opened and live + ended", id, version->opened,
 		     version->live + version->ended_fin + version->ended_reset_client + version->ended_reset_server +
-			 version->ended_idle + version->ended_forced);
+			 version->ended_idle + version->ended_forced + version->ended_vanished);
 	}
 	for (id = 1; id <= BACKENDS; id++)
 		same("a backend's live and the walk", id, world->backend[id].live, walk.at_backend[id]);

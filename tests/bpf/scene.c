@@ -156,6 +156,10 @@ static const struct word {
     {"rst-far", 0, TCP_RST, FAR, 0, 0, NO_SCALE},
     {"rst-low", 0, TCP_RST, -1, 0, 0, NO_SCALE},
     {"rst-after-data", 0, TCP_RST, 101, 0, 0, NO_SCALE},
+    {"rst-before-it", 0, TCP_RST, 100, 0, 0, NO_SCALE},
+    {"sack-data", 1, TCP_ACK, 1, 101, 0, NO_SCALE},
+    {"fin-old", 0, TCP_ACK | TCP_FIN, 0, 1, 0, NO_SCALE}, /* one number too low: acknowledged */
+    {"srst-before-it", 1, TCP_RST, 200, 0, 0, NO_SCALE},
     {"rst-after", 0, TCP_RST, 2, 0, 0, NO_SCALE}, /* behind its own FIN */
     {"srst", 1, TCP_RST, 1, 0, 0, NO_SCALE},
     {"srst-far", 1, TCP_RST, FAR, 0, 0, NO_SCALE},

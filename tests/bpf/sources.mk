@@ -47,3 +47,7 @@ bpf/test_sweep_libs := $(bpf_libs)
 programs += bpf/test_race
 bpf/test_race_src := tests/bpf/test_race.c tests/bpf/counts.c tests/bpf/scene.c $(world_src)
 bpf/test_race_libs := $(bpf_libs)
+
+programs += bpf/test_ghost
+bpf/test_ghost_src := tests/bpf/test_ghost.c tests/bpf/counts.c tests/bpf/scene.c $(world_src)
+bpf/test_ghost_libs := $(bpf_libs)

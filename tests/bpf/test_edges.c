@@ -314,6 +314,9 @@ static void test_told(void **state)
 	/* An RST is not answered, so nobody was told. */
 	scene_play(&scene, "rst-far");
 	assert_int_equal(told(&scene), 0);
+	/* A stranger's: the RST made of it is not one that the client takes. */
+	scene_play(&scene, "fin-unsent none");
+	assert_int_equal(told(&scene), 0);
 	scene_play(&scene, "data");
 	assert_int_equal(told(&scene), RAINBOW_TOLD_CLIENT);
 	scene_play(&scene, "sdata");

@@ -179,11 +179,14 @@ static uint32_t check_pairs(enum path path, const char *prior, const char *one, 
 static void test_promoted_once(void **state)
 {
 	uint32_t flows = check_pairs(PATH_TC, "syn synack", "ack", "ack+data");
+	struct rainbow_packets packets = world_packets(&world, 1);
 
 	(void)state;
 	assert_int_equal(world.version[1].opened, flows);
 	assert_int_equal(world.version[1].live, flows);
-	assert_int_equal(world_packets(&world, 1).requests, 2 * flows);
+	/* The later one waits for the earlier a few microseconds, unless that CPU is taken away meanwhile: then its sender repeats it. */
+	assert_int_equal(packets.requests + packets.dropped_retry, 2 * flows);
+	assert_in_range(packets.dropped_retry, 0, flows / 500);
 	counts_check(&world);
 }
 

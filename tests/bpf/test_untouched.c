@@ -403,7 +403,7 @@ static void check_counts(void)
 		assert_int_equal(world.census[id].live, version->live);
 		assert_int_equal(version->opened, version->live + version->ended_fin + version->ended_reset_client +
 						      version->ended_reset_server + version->ended_idle +
-						      version->ended_forced);
+						      version->ended_forced + version->ended_vanished);
 	}
 	assert_int_equal(world_pins_each(&world, NULL, NULL), world.meta->pins);
 }

@@ -67,6 +67,7 @@ static void check_tally(const struct rainbow_version *is, const struct tally *sh
 	check_number("ended_reset_server", is->ended_reset_server, should->reset_server);
 	check_number("ended_forced", is->ended_forced, should->forced);
 	check_number("ended_idle", is->ended_idle, 0);
+	check_number("ended_vanished", is->ended_vanished, 0);
 	check_number("refused", is->refused, should->refused);
 	check_number("opened, as the sum of live and ended,",
 		     is->live + is->ended_fin + is->ended_reset_client + is->ended_reset_server + is->ended_idle +

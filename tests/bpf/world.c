@@ -235,13 +235,34 @@ static void run_syscall(const struct bpf_program *program, void *context, size_t
 	}
 }
 
-struct rainbow_sweep world_sweep(struct world *world, uint32_t ask_limit)
+static struct rainbow_sweep run_sweep(struct world *world, struct rainbow_sweep sweep)
 {
-	struct rainbow_sweep sweep = {.ask_limit = ask_limit};
-
 	memset(world->census, 0, sizeof(*world->census) * (RAINBOW_MAX_VERSIONS + 1));
 	run_syscall(world->bpf->progs.rainbow_sweep, &sweep, sizeof(sweep));
 	return sweep;
+}
+
+struct rainbow_sweep world_sweep(struct world *world, uint32_t ask_limit)
+{
+	return run_sweep(world, (struct rainbow_sweep){.ask_limit = ask_limit});
+}
+
+struct rainbow_sweep world_sweep_ghosts(struct world *world, uint32_t ghost_limit, uint32_t since)
+{
+	struct rainbow_clock now = {};
+
+	run_syscall(world->bpf->progs.rainbow_clock, &now, sizeof(now));
+	return run_sweep(world, (struct rainbow_sweep){
+				    .ask_limit = RAINBOW_DUE, .ghost_limit = ghost_limit, .previous = now.jiffies - since});
+}
+
+bool world_asked(struct world *world, uint32_t index)
+{
+	const struct rainbow_due *due = &world->due[index];
+	struct rainbow_asked asked = {.flow = due->flow, .last_seen = due->pin.last_seen};
+
+	run_syscall(world->bpf->progs.rainbow_asked, &asked, sizeof(asked));
+	return asked.counted;
 }
 
 bool world_kill(struct world *world, const struct rainbow_flow *flow, uint32_t version, enum rainbow_end reason)

@@ -98,6 +98,10 @@ uint64_t world_pins_each(struct world *world, void (*each)(const struct rainbow_
 struct rainbow_packets world_packets(struct world *world, uint32_t service);
 
 struct rainbow_sweep world_sweep(struct world *world, uint32_t ask_limit);
+/* Likewise; also asks after ghosts, as a rainbowd whose sweep before was so many jiffies ago. */
+struct rainbow_sweep world_sweep_ghosts(struct world *world, uint32_t ghost_limit, uint32_t since);
+/* Reports what the last sweep listed at `index` as asked; whether it was counted. */
+bool world_asked(struct world *world, uint32_t index);
 bool world_kill(struct world *world, const struct rainbow_flow *flow, uint32_t version, enum rainbow_end reason);
 uint32_t world_jiffies(struct world *world);
 

@@ -31,7 +31,7 @@ refusals() {
 	part 'words and options'
 	refuse_all <<'END'
 2|unknown command .statsu.*did you mean .status|statsu
-2|needs one of: add, rm, list|service
+2|needs one of: add, set, rm, list|service
 2|did you mean .service add|service addd
 2|unknown option .--bogus|service add x 10.0.0.3:80 --bogus
 2|did you mean --deadline|drain chat v1 --deadlin 1h

@@ -27,7 +27,7 @@ kernel_account() {
 }
 
 unforeseen_ends() {
-	versions | jq -s 'map(.ended_idle + .ended_forced + .refused) | add'
+	versions | jq -s 'map(.ended_idle + .ended_forced + .ended_vanished + .refused) | add'
 }
 
 order() { # COMMAND of churn

@@ -107,7 +107,7 @@ web() { # TOPOLOGY HOOK OFFLOADS
 	done
 	wait_until 10 'all sessions to end' is_eq 0 live_count
 	expect_eq 'sessions that did not end by FIN' \
-		"$(versions | jq -s 'map(.ended_reset_client + .ended_reset_server + .ended_idle + .ended_forced + .refused) | add')" 0
+		"$(versions | jq -s 'map(.ended_reset_client + .ended_reset_server + .ended_idle + .ended_forced + .ended_vanished + .refused) | add')" 0
 	lab_down
 }
 

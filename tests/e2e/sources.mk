@@ -10,3 +10,6 @@ e2e/frames_src  := tests/e2e/frames.c tests/e2e/ends.c
 e2e/frames_libs := -lpthread
 e2e/race_src    := tests/e2e/race.c tests/e2e/ends.c
 e2e/race_libs   := -lpthread
+programs += e2e/blind
+e2e/blind_src   := tests/e2e/blind.c tests/e2e/ends.c
+e2e/blind_libs  := -lpthread

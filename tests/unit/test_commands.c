@@ -151,6 +151,28 @@ static void test_service_add_refused(void **state)
 	}
 }
 
+static void test_service_set(void **state)
+{
+	struct service *web = web_of(state);
+
+	assert_refused(command_service_set(web, &(struct service_order){0}, &err), ERROR_BAD_INPUT, "nothing to set");
+	assert_refused(command_service_set(web, &(struct service_order){.has_probe_idle = true, .probe_idle = {500}}, &err),
+		       ERROR_BAD_INPUT, "at least 1s");
+	assert_refused(
+	    command_service_set(web, &(struct service_order){.has_probe_idle = true, .probe_idle = {15 * DAY}}, &err),
+	    ERROR_BAD_INPUT, "at most 14d");
+	web->probe_idle.ms = 0;
+	assert_int_equal(command_service_set(web, &(struct service_order){.has_probe_idle = true, .probe_idle = {60000}}, &err),
+			 0);
+	assert_int_equal(web->probe_idle.ms, 60000);
+	assert_int_equal(web->idle_timeout.ms, DAY);
+	web->protocol = IPPROTO_UDP;
+	assert_refused(
+	    command_service_set(web, &(struct service_order){.has_idle_timeout = true, .idle_timeout = {60000}}, &err),
+	    ERROR_BAD_INPUT, "can not be asked");
+	web->protocol = IPPROTO_TCP;
+}
+
 static void test_same_port_other_protocol(void **state)
 {
 	struct service *dns = make_service("dns", "10.9.0.1:80");
@@ -534,6 +556,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_service_defaults),
 	    TEST(test_service_add_refused),
+	    TEST(test_service_set),
 	    TEST(test_same_port_other_protocol),
 	    TEST(test_service_remove),
 	    TEST(test_first_version_takes_all),

@@ -35,7 +35,7 @@ static char *drawn(enum view view, const char *reply_text, int width, bool utf8)
 	"\"affinity\":"                                                                                                        \
 	"\"connection\",\"selection\":\"hash\",\"generation\":3,\"versions\":[" versions "]}],\"count_drift\":null}"
 
-#define NO_ENDS "{\"fin\":0,\"reset_client\":0,\"reset_server\":0,\"idle\":0,\"forced\":0}"
+#define NO_ENDS "{\"fin\":0,\"reset_client\":0,\"reset_server\":0,\"idle\":0,\"forced\":0,\"vanished\":0}"
 
 /* The line of the text that begins (after blanks) so. */
 static const char *line_of(const char *text, const char *beginning)

@@ -69,6 +69,7 @@ static struct service *make_service(void)
 	service->selection = RAINBOW_SELECTION_EXACT;
 	service->stray = RAINBOW_STRAY_DROP;
 	service->idle_timeout.ms = 12345;
+	service->probe_idle.ms = 54321;
 	service->client_prefix = 56;
 	service->generation = 9;
 	service->wheel[999] = 11;
@@ -93,6 +94,7 @@ static void assert_same(const struct service *a, const struct service *b)
 	assert_int_equal(a->selection, b->selection);
 	assert_int_equal(a->stray, b->stray);
 	assert_int_equal(a->idle_timeout.ms, b->idle_timeout.ms);
+	assert_int_equal(a->probe_idle.ms, b->probe_idle.ms);
 	assert_int_equal(a->client_prefix, b->client_prefix);
 	assert_int_equal(a->generation, b->generation);
 	assert_memory_equal(a->wheel, b->wheel, sizeof(a->wheel));
@@ -263,6 +265,44 @@ static void test_one_at_a_time(void **state)
 	store_close(open_store());
 }
 
+/* A database of schema 1, as 0.1.0 made it, is opened and brought to this one; once. */
+static void test_schema_1_is_upgraded(void **state)
+{
+	struct store *store = open_store();
+	struct model model = {.count = 0};
+	char *wrong = NULL;
+	sqlite3 *db;
+
+	(void)state;
+	store_close(store);
+	db = open_database();
+	sqlite3_exec(
+	    db,
+	    "DROP TABLE service;"
+	    "CREATE TABLE service (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, address TEXT NOT NULL, port INTEGER NOT "
+	    "NULL,"
+	    " protocol TEXT NOT NULL, affinity TEXT NOT NULL, selection TEXT NOT NULL, stray TEXT NOT NULL,"
+	    " idle_ms INTEGER NOT NULL, client_prefix INTEGER NOT NULL, generation INTEGER NOT NULL, wheel BLOB NOT NULL);"
+	    "INSERT INTO service VALUES (1, 'dns', '10.0.0.1', 53, 'udp', 'client', 'hash', 'drop', 1000, 64, 1, "
+	    "zeroblob(2000));"
+	    "INSERT INTO service VALUES (2, 'web', '10.0.0.1', 80, 'tcp', 'client', 'hash', 'drop', 1000, 64, 1, "
+	    "zeroblob(2000));"
+	    "PRAGMA user_version = 1;",
+	    NULL, NULL, &wrong);
+	assert_null(wrong);
+	sqlite3_close(db);
+	for (int i = 0; i < 2; i++) {
+		store = open_store();
+		assert_int_equal(store_load(store, &model, &err), 0);
+		assert_int_equal(model.count, 2);
+		assert_int_equal(model.services[0]->probe_idle.ms, 0);
+		assert_int_equal(model.services[1]->probe_idle.ms, 900000);
+		assert_int_equal(model.services[1]->idle_timeout.ms, 1000);
+		model_fini(&model);
+		store_close(store);
+	}
+}
+
 static void test_strange_databases(void **state)
 {
 	struct store *store = open_store();
@@ -292,6 +332,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_secret_stays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_wishes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_at_a_time, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_schema_1_is_upgraded, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_strange_databases, setup, teardown),
 	};
 

@@ -13,7 +13,7 @@ struct error;
 typedef int command_builder(const struct words *words, struct request *request, struct error *err);
 
 /* build_service.c: services, versions, backends */
-command_builder build_service_add, build_service_rm, build_service_list;
+command_builder build_service_add, build_service_set, build_service_rm, build_service_list;
 command_builder build_version_add, build_version_rm, build_version_list;
 command_builder build_backend_add, build_backend_rm;
 

@@ -110,10 +110,37 @@ static int add_client_prefix(const struct words *words, struct request *request,
 	return rc;
 }
 
+/* "0" is none. */
+static int add_probe_idle(const struct words *words, struct request *request, struct error *err)
+{
+	const char *text = words->option[OPTION_PROBE_IDLE];
+	struct duration duration;
+
+	if (!text)
+		return 0;
+	if (strcmp(text, "0") && !duration_parse(text, &duration, "", NULL) && duration.ms > IDLE_TIMEOUT_MAX_MS)
+		return error_set(err, ERROR_BAD_INPUT, "--probe-idle", "'%s' is too long: at most 14d", text);
+	if (strcmp(text, "0"))
+		return build_duration_member(words, OPTION_PROBE_IDLE, request, "probe_idle", err);
+	request_string(request, "probe_idle", text);
+	return 0;
+}
+
+static int add_idle_timeout(const struct words *words, struct request *request, struct error *err)
+{
+	const char *text = words->option[OPTION_IDLE_TIMEOUT];
+	struct duration duration;
+	int rc = build_duration_member(words, OPTION_IDLE_TIMEOUT, request, "idle_timeout", err);
+
+	if (rc || !text)
+		return rc;
+	if (!duration_parse(text, &duration, "", NULL) && duration.ms > IDLE_TIMEOUT_MAX_MS)
+		return error_set(err, ERROR_BAD_INPUT, "--idle-timeout", "'%s' is too long: at most 14d", text);
+	return 0;
+}
+
 int build_service_add(const struct words *words, struct request *request, struct error *err)
 {
-	const char *timeout = words->option[OPTION_IDLE_TIMEOUT];
-	struct duration duration;
 	int rc = name_check(words->arguments[0], "service", "NAME", err);
 
 	if (rc)
@@ -127,12 +154,18 @@ int build_service_add(const struct words *words, struct request *request, struct
 	request_string(request, "selection", words->option[OPTION_SELECTION]);
 	request_string(request, "stray", words->option[OPTION_STRAY]);
 	rc = add_client_prefix(words, request, err);
-	rc = rc ? rc : build_duration_member(words, OPTION_IDLE_TIMEOUT, request, "idle_timeout", err);
-	if (rc || !timeout)
-		return rc;
-	if (!duration_parse(timeout, &duration, "", NULL) && duration.ms > IDLE_TIMEOUT_MAX_MS)
-		return error_set(err, ERROR_BAD_INPUT, "--idle-timeout", "'%s' is too long: at most 14d", timeout);
-	return 0;
+	rc = rc ? rc : add_idle_timeout(words, request, err);
+	return rc ? rc : add_probe_idle(words, request, err);
+}
+
+int build_service_set(const struct words *words, struct request *request, struct error *err)
+{
+	int rc = build_service_path(words, request, "PATCH", err);
+
+	if (!rc && !words->option[OPTION_IDLE_TIMEOUT] && !words->option[OPTION_PROBE_IDLE])
+		return error_set(err, ERROR_BAD_INPUT, "service set", "nothing to set: give --idle-timeout or --probe-idle");
+	rc = rc ? rc : add_idle_timeout(words, request, err);
+	return rc ? rc : add_probe_idle(words, request, err);
 }
 
 int build_service_rm(const struct words *words, struct request *request, struct error *err)

@@ -24,10 +24,18 @@ const struct command commands[] = {
 	{
 		.name = "service add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_service_add,
 		.arguments = {WORD("NAME"), WORD("ADDR:PORT[/tcp|udp]")},
-		.options = B(AFFINITY) | B(SELECTION) | B(STRAY) | B(IDLE_TIMEOUT) | B(CLIENT_PREFIX),
+		.options = B(AFFINITY) | B(SELECTION) | B(STRAY) | B(IDLE_TIMEOUT) | B(PROBE_IDLE) | B(CLIENT_PREFIX),
 		.summary = "make a service: the address that clients dial",
 		.detail = "The protocol is tcp unless /udp follows. Until a version is added, packets to the service are strays.",
 		.example = "rainbowctl service add agent 10.0.0.10:443 --selection exact",
+	},
+	{
+		.name = "service set", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_service_set,
+		.arguments = {SERVICE}, .options = B(IDLE_TIMEOUT) | B(PROBE_IDLE),
+		.summary = "change when silent sessions of a service end",
+		.detail = "It holds for running sessions, too. After --probe-idle a client is asked 15 times, a fifteenth of that time apart (at\n"
+			  "least 1s); one that answers none of them has vanished, and its session ends.",
+		.example = "rainbowctl service set agent --probe-idle 5m",
 	},
 	{
 		.name = "service rm", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_service_rm,

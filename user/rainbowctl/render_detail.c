@@ -53,9 +53,10 @@ static void draw_ends(const struct scene *scene)
 	    {"SERVER RESET", .right = true},
 	    {"IDLE", .right = true},
 	    {"FORCED", .right = true},
+	    {"VANISHED", .right = true},
 	    {NULL},
 	};
-	static const char *const reasons[] = {"fin", "reset_client", "reset_server", "idle", "forced"};
+	static const char *const reasons[] = {"fin", "reset_client", "reset_server", "idle", "forced", "vanished"};
 	struct table *table = table_new(columns, scene->screen);
 	char buf[VALUE_SIZE];
 

@@ -38,6 +38,7 @@ void draw_services(const json_t *reply, const struct screen *screen)
 	    {"SELECTION"},
 	    {"STRAY"},
 	    {"IDLE", .right = true},
+	    {"PROBE", .right = true},
 	    {"VERSIONS", .right = true},
 	    {"GENERATION", .right = true},
 	    {NULL},
@@ -60,6 +61,7 @@ void draw_services(const json_t *reply, const struct screen *screen)
 		table_cell(table, STYLE_PLAIN, member_text(service, "selection"));
 		table_cell(table, STYLE_PLAIN, member_text(service, "stray"));
 		table_cell(table, STYLE_PLAIN, duration_of(json_object_get(service, "idle_timeout"), buf));
+		table_cell(table, STYLE_PLAIN, duration_of(json_object_get(service, "probe_idle"), buf));
 		table_cell(table, STYLE_PLAIN, value_count(json_object_get(service, "versions"), buf));
 		table_cell(table, STYLE_PLAIN, value_count(json_object_get(service, "generation"), buf));
 	}

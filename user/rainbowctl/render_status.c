@@ -22,7 +22,7 @@ static bool is_draining(const json_t *version)
 /* Sessions ended for any reason, as a number; NULL if one reason is unknown. The caller's. */
 static json_t *ended_total(const json_t *version)
 {
-	static const char *const reasons[] = {"fin", "reset_client", "reset_server", "idle", "forced"};
+	static const char *const reasons[] = {"fin", "reset_client", "reset_server", "idle", "forced", "vanished"};
 	const json_t *ended = sessions_of(version, "ended");
 	json_int_t total = 0;
 

@@ -23,6 +23,9 @@ const struct option options[OPTION_COUNT] = {
 			     "a session without packets for so long has ended (tcp 24h, udp 5m, client 1h; at most 14d)"},
     [OPTION_CLIENT_PREFIX] = {"client-prefix", 0, "BITS",
 			      "affinity client: so many bits of an IPv6 address make one client (64)"},
+    [OPTION_PROBE_IDLE] =
+	{"probe-idle", 0, "D",
+	 "tcp: a client silent for so long is asked whether it is there; one that vanished ends (15m; 0: off)"},
     [OPTION_BACKEND] = {"backend", 0, "ADDR:PORT[,max=N]", "serves this version, with at most N sessions at a time; repeat it"},
     [OPTION_CODE] = {"code", 0, "SHA", "the version's code, for people and logs"},
     [OPTION_MODEL] = {"model", 0, "M", "the version's model"},

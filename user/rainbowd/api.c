@@ -131,6 +131,8 @@ static const char *method_name(struct evhttp_request *http)
 		return "GET";
 	case EVHTTP_REQ_POST:
 		return "POST";
+	case EVHTTP_REQ_PATCH:
+		return "PATCH";
 	case EVHTTP_REQ_PUT:
 		return "PUT";
 	case EVHTTP_REQ_DELETE:

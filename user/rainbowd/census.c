@@ -5,6 +5,7 @@
 #include "census.h"
 #include "common/log.h"
 #include "drift.h"
+#include "ghosts.h"
 #include "worker.h"
 
 #define VERSIONS         (RAINBOW_MAX_VERSIONS + 1)
@@ -28,6 +29,7 @@ struct census {
 	int64_t tried_ms; /* when the last sweep began, complete or not */
 	int64_t began_ms; /* of the last complete sweep; 0: none */
 	int64_t duration_ms;
+	uint64_t began; /* likewise, in jiffies */
 	struct rainbow_census counted[VERSIONS];
 	bool drift_known;
 	uint64_t drift;      /* found by the last two */
@@ -51,7 +53,7 @@ struct sweep_job {
 uint64_t census_count_ended(const struct rainbow_version *version)
 {
 	return version->ended_fin + version->ended_reset_client + version->ended_reset_server + version->ended_idle +
-	       version->ended_forced;
+	       version->ended_forced + version->ended_vanished;
 }
 
 /* Read in the order that makes a session seen twice rather than never: see count_end of the kernel side. */
@@ -76,7 +78,6 @@ static void sweep_run(struct work *work)
 
 	job->began_ms = monotonic_ms();
 	take_readings(dp, job->before);
-	job->sweep.ask_limit = RAINBOW_DUE;
 	job->rc = datapath_sweep(dp, &job->sweep, &job->err);
 	take_readings(dp, job->after);
 	for (id = 1; id < VERSIONS; id++)
@@ -148,11 +149,22 @@ static void sweep_done(struct work *work)
 	census->complained = false;
 	census->began_ms = job->began_ms;
 	census->duration_ms = job->ended_ms - job->began_ms;
+	census->began = job->sweep.jiffies;
 	memcpy(census->counted, job->counted, sizeof(census->counted));
 	fold_drift(census, sum_drift(job));
 	fold_pulse(census, job);
 	free(job);
 	census->listener(census->daemon, datapath_due(census->daemon->datapath), due);
+}
+
+/* Between the beginnings of two sweeps, at least. */
+static int64_t pause_ms(const struct census *census)
+{
+	int64_t pause = census->hurried ? SWEEP_SOONEST_MS : SWEEP_EVERY_MS;
+
+	if (census->duration_ms * SWEEP_SHARE > pause)
+		pause = census->duration_ms * (census->hurried ? 2 : SWEEP_SHARE);
+	return pause;
 }
 
 static void start_sweep(struct census *census)
@@ -164,6 +176,11 @@ static void start_sweep(struct census *census)
 	job->work.run = sweep_run;
 	job->work.done = sweep_done;
 	job->census = census;
+	job->sweep = (struct rainbow_sweep){
+	    .ask_limit = RAINBOW_DUE,
+	    .ghost_limit = ghosts_limit(census->daemon->ghosts, pause_ms(census)),
+	    .previous = census->began,
+	};
 	census->running = true;
 	census->hurried = false;
 	census->tried_ms = monotonic_ms();
@@ -172,11 +189,7 @@ static void start_sweep(struct census *census)
 
 void census_tick(struct census *census, int64_t now_ms)
 {
-	int64_t pause = census->hurried ? SWEEP_SOONEST_MS : SWEEP_EVERY_MS;
-
-	if (census->duration_ms * SWEEP_SHARE > pause)
-		pause = census->duration_ms * (census->hurried ? 2 : SWEEP_SHARE);
-	if (!census->running && now_ms - census->tried_ms >= pause)
+	if (!census->running && now_ms - census->tried_ms >= pause_ms(census))
 		start_sweep(census);
 }
 

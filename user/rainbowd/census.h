@@ -10,7 +10,7 @@
 
 struct census;
 
-/* Called in the loop after each sweep, with the sessions whose ends have not both heard of their end. */
+/* Called in the loop after each sweep, with the sessions whose ends have to be asked. */
 typedef void (*census_listener)(struct daemon *daemon, const struct rainbow_due *due, uint32_t count);
 
 int census_new(struct census **out, struct daemon *daemon, census_listener listener, struct error *err);

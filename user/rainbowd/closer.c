@@ -368,7 +368,8 @@ void closer_ask_due(struct closer *closer, const struct rainbow_due *due, uint32
 	uint32_t i;
 
 	for (i = 0; i < count; i++)
-		ask(closer->daemon, &due[i].flow, &due[i].pin);
+		if (due[i].pin.state == RAINBOW_PIN_KILLED)
+			ask(closer->daemon, &due[i].flow, &due[i].pin);
 }
 
 int closer_new(struct closer **out, struct daemon *daemon, struct error *err)

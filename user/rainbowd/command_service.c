@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Adding and removing services. */
+/* Adding, changing and removing services. */
 #include <inttypes.h>
 #include <netinet/in.h>
 #include "commands.h"
@@ -32,6 +32,20 @@ static int check_idle(const struct service *service, struct error *err)
 		return error_set(err, ERROR_BAD_INPUT, "idle_timeout", "the idle timeout must be at least 1s");
 	if (service->idle_timeout.ms > MAX_IDLE_MS)
 		return error_set(err, ERROR_BAD_INPUT, "idle_timeout", "the idle timeout must be at most 14d");
+	return 0;
+}
+
+static int check_probe(const struct service *service, struct error *err)
+{
+	if (!service->probe_idle.ms)
+		return 0;
+	if (service->protocol != IPPROTO_TCP)
+		return error_set(err, ERROR_BAD_INPUT, "probe_idle",
+				 "clients of a udp service can not be asked: datagrams owe no answer; leave it out, or give 0");
+	if (service->probe_idle.ms < 1000)
+		return error_set(err, ERROR_BAD_INPUT, "probe_idle", "the idle time before a probe must be at least 1s, or 0");
+	if (service->probe_idle.ms > MAX_IDLE_MS)
+		return error_set(err, ERROR_BAD_INPUT, "probe_idle", "the idle time before a probe must be at most 14d");
 	return 0;
 }
 
@@ -73,7 +87,22 @@ int command_service_add(const struct model *model, struct service *service, stru
 				 "there are %d services, the most there can be; remove one first", RAINBOW_MAX_SERVICES);
 	fill_defaults(service);
 	rc = check_idle(service, err);
+	rc = rc ? rc : check_probe(service, err);
 	return rc ? rc : check_address(model, service, err);
+}
+
+int command_service_set(struct service *service, const struct service_order *order, struct error *err)
+{
+	int rc;
+
+	if (!order->has_idle_timeout && !order->has_probe_idle)
+		return error_set(err, ERROR_BAD_INPUT, NULL, "nothing to set: give idle_timeout or probe_idle");
+	if (order->has_idle_timeout)
+		service->idle_timeout = order->idle_timeout;
+	if (order->has_probe_idle)
+		service->probe_idle = order->probe_idle;
+	rc = check_idle(service, err);
+	return rc ? rc : check_probe(service, err);
 }
 
 int command_service_remove(const struct service *service, const struct counts *counts, struct error *err)

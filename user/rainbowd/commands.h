@@ -13,10 +13,18 @@
 #define DEFAULT_IDLE_UDP_MS    (5ll * 60 * 1000)
 #define DEFAULT_IDLE_CLIENT_MS (3600ll * 1000)
 #define MAX_IDLE_MS            (14ll * 24 * 3600 * 1000) /* 32 bits of jiffies wrap after 49 days at 1000 a second */
+#define DEFAULT_PROBE_IDLE_MS  (15ll * 60 * 1000)        /* TCP */
 #define DEFAULT_CLIENT_PREFIX  64
 
 /* --- services (command_service.c). An order is a service with the fields name, at, protocol; the others zero for the default. */
 int command_service_add(const struct model *model, struct service *service, struct error *err);
+/* What is not given stays. */
+struct service_order {
+	bool has_idle_timeout, has_probe_idle;
+	struct duration idle_timeout, probe_idle;
+};
+
+int command_service_set(struct service *service, const struct service_order *order, struct error *err);
 int command_service_remove(const struct service *service, const struct counts *counts, struct error *err);
 
 /* --- versions and backends (command_version.c) */

@@ -12,6 +12,7 @@
 #include "closer.h"
 #include "common/log.h"
 #include "daemon.h"
+#include "ghosts.h"
 #include "keeper.h"
 #include "probe.h"
 #include "store.h"
@@ -146,6 +147,7 @@ static int attach_first(struct daemon *daemon, struct error *err)
 static void on_swept(struct daemon *daemon, const struct rainbow_due *due, uint32_t count)
 {
 	closer_ask_due(daemon->closer, due, count);
+	ghosts_take(daemon->ghosts, due, count, census_began_ms(daemon->census));
 	keeper_poke(daemon->keeper);
 }
 
@@ -156,9 +158,12 @@ static int start_parts(struct daemon *daemon, struct error *err)
 
 	rc = rc ? rc : census_new(&daemon->census, daemon, on_swept, err);
 	rc = rc ? rc : closer_new(&daemon->closer, daemon, err);
+	rc = rc ? rc : ghosts_new(&daemon->ghosts, daemon, err);
 	rc = rc ? rc : keeper_new(&daemon->keeper, daemon, err);
 	if (!rc && probe_open(&daemon->probe, &probe_err))
-		log_warn("daemon", "%s; idle sessions that are closed hear of it only with their next packet",
+		log_warn("daemon",
+			 "%s; idle sessions that are closed hear of it only with their next packet, and vanished clients "
+			 "are not found",
 			 probe_err.message);
 	return rc;
 }
@@ -248,6 +253,7 @@ void daemon_stop(struct daemon *daemon)
 	api_free(daemon->api);
 	keeper_free(daemon->keeper);
 	closer_free(daemon->closer);
+	ghosts_free(daemon->ghosts);
 	census_free(daemon->census);
 	probe_close(daemon->probe);
 	if (daemon->remove && daemon->datapath)

@@ -11,6 +11,7 @@ struct api;
 struct census;
 struct closer;
 struct event_base;
+struct ghosts;
 struct keeper;
 struct probe;
 struct store;
@@ -35,10 +36,12 @@ struct daemon {
 	struct model model;
 	struct ids ids;
 	uint64_t secret[2];
-	struct probe *probe; /* NULL: no raw sockets; idle sessions then hear of their end with their next packet */
+	struct probe *
+	    probe; /* NULL: no raw sockets; idle sessions then hear of their end with their next packet, and no ghost is found */
 	struct worker *worker;
 	struct census *census;
 	struct closer *closer;
+	struct ghosts *ghosts;
 	struct keeper *keeper;
 	struct api *api;
 	bool made;   /* the maps were not there before */

@@ -96,13 +96,15 @@ int datapath_barrier(struct datapath *dp, struct error *err);
 /* jiffies and CLOCK_MONOTONIC now, as the programs see them. */
 int datapath_clock(struct datapath *dp, struct rainbow_clock *out, struct error *err);
 
-/* Zeroes rainbow_census, runs the sweep program. */
+/* Zeroes rainbow_census, runs the sweep program. In: ask_limit, ghost_limit, previous. */
 int datapath_sweep(struct datapath *dp, struct rainbow_sweep *sweep, struct error *err);
 /* The sweep's rainbow_due entries, sweep->due of them; valid until the next sweep. */
 const struct rainbow_due *datapath_due(struct datapath *dp);
 
 /* Tells one session to die: in/out `order`. */
 int datapath_close_session(struct datapath *dp, struct rainbow_close *order, struct error *err);
+/* Notes that the client of a live session was asked: in/out `asked`. */
+int datapath_count_asked(struct datapath *dp, struct rainbow_asked *asked, struct error *err);
 /* 0, or -ENOENT. */
 int datapath_pin_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_pin *out);
 int datapath_nursling_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_nursling *out);

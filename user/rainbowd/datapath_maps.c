@@ -168,13 +168,18 @@ int datapath_sweep(struct datapath *dp, struct rainbow_sweep *sweep, struct erro
 	uint32_t limit = sweep->ask_limit < RAINBOW_DUE ? sweep->ask_limit : RAINBOW_DUE;
 
 	memset(dp->census.base, 0, dp->census.stride * dp->census.entries);
-	*sweep = (struct rainbow_sweep){.ask_limit = limit};
+	*sweep = (struct rainbow_sweep){.ask_limit = limit, .ghost_limit = sweep->ghost_limit, .previous = sweep->previous};
 	return program_run(dp->skeleton->progs.rainbow_sweep, sweep, sizeof(*sweep), err);
 }
 
 int datapath_close_session(struct datapath *dp, struct rainbow_close *order, struct error *err)
 {
 	return program_run(dp->skeleton->progs.rainbow_close, order, sizeof(*order), err);
+}
+
+int datapath_count_asked(struct datapath *dp, struct rainbow_asked *asked, struct error *err)
+{
+	return program_run(dp->skeleton->progs.rainbow_asked, asked, sizeof(*asked), err);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------------ */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Services: list, add, remove. */
+/* Services: list, add, set, remove. */
+#include <netinet/in.h>
 #include <string.h>
 #include "commands.h"
 #include "common/text.h"
@@ -7,14 +8,16 @@
 
 static json_t *json_service(const struct service *service)
 {
-	char address[ADDR_TEXT_SIZE], idle[DURATION_TEXT_SIZE];
+	char address[ADDR_TEXT_SIZE], idle[DURATION_TEXT_SIZE], probe[DURATION_TEXT_SIZE];
 
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "name", service->name, "address",
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "name", service->name, "address",
 			 addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol",
 			 protocol_name(service->protocol), "mode", "nat", "affinity", affinity_name(service->affinity),
 			 "selection", selection_name(service->selection), "stray", stray_name(service->stray), "idle_timeout",
-			 duration_format(service->idle_timeout, idle), "client_prefix", (json_int_t)service->client_prefix,
-			 "generation", (json_int_t)service->generation, "versions", (json_int_t)service->version_count);
+			 duration_format(service->idle_timeout, idle), "probe_idle",
+			 service->probe_idle.ms ? duration_format(service->probe_idle, probe) : "0", "client_prefix",
+			 (json_int_t)service->client_prefix, "generation", (json_int_t)service->generation, "versions",
+			 (json_int_t)service->version_count);
 }
 
 int handle_service_list(struct request *request, json_t **reply, struct error *err)
@@ -78,12 +81,25 @@ static int read_words(const json_t *body, struct service *service, struct error 
 	return rc;
 }
 
+/* A duration, or "0": clients are not asked. */
+static int read_probe(const json_t *body, bool *given, struct duration *out, struct error *err)
+{
+	const char *text;
+	int rc = body_string(body, "probe_idle", false, &text, err);
+
+	*given = !rc && text;
+	if (!*given || strcmp(text, "0"))
+		return rc ? rc : body_duration(body, "probe_idle", given, out, err);
+	*out = (struct duration){0};
+	return 0;
+}
+
 static int read_service(const json_t *body, struct service *service, struct error *err)
 {
-	static const char *const keys[] = {"name",  "address",      "protocol",      "affinity", "selection",
-					   "stray", "idle_timeout", "client_prefix", NULL};
+	static const char *const keys[] = {"name",  "address",      "protocol",   "affinity",      "selection",
+					   "stray", "idle_timeout", "probe_idle", "client_prefix", NULL};
 	const char *name = NULL, *address = NULL;
-	bool idle_given;
+	bool idle_given, probe_given;
 	int rc = body_check_keys(body, keys, err);
 
 	rc = rc ? rc : body_string(body, "name", true, &name, err);
@@ -91,7 +107,9 @@ static int read_service(const json_t *body, struct service *service, struct erro
 	rc = rc ? rc : body_string(body, "address", true, &address, err);
 	rc = rc ? rc : endpoint_parse(address, &service->at, "address", err);
 	rc = rc ? rc : read_words(body, service, err);
+	service->probe_idle.ms = service->protocol == IPPROTO_TCP ? DEFAULT_PROBE_IDLE_MS : 0;
 	rc = rc ? rc : body_duration(body, "idle_timeout", &idle_given, &service->idle_timeout, err);
+	rc = rc ? rc : read_probe(body, &probe_given, &service->probe_idle, err);
 	rc = rc ? rc : body_number(body, "client_prefix", 1, 128, &service->client_prefix, err);
 	if (!rc)
 		text_copy(service->name, sizeof(service->name), name);
@@ -111,6 +129,37 @@ int handle_service_add(struct request *request, json_t **reply, struct error *er
 		*reply = reply_done(request, change.after, "service %s on %s/%s added; it has no version yet",
 				    change.after->name, endpoint_format(&change.after->at.addr, change.after->at.port, address),
 				    protocol_name(change.after->protocol));
+	change_end(&change);
+	return rc;
+}
+
+static int read_order(const json_t *body, struct service_order *order, struct error *err)
+{
+	static const char *const keys[] = {"idle_timeout", "probe_idle", NULL};
+	int rc = body_check_keys(body, keys, err);
+
+	rc = rc ? rc : body_duration(body, "idle_timeout", &order->has_idle_timeout, &order->idle_timeout, err);
+	return rc ? rc : read_probe(body, &order->has_probe_idle, &order->probe_idle, err);
+}
+
+int handle_service_set(struct request *request, json_t **reply, struct error *err)
+{
+	char idle[DURATION_TEXT_SIZE], probe[DURATION_TEXT_SIZE];
+	struct service_order order = {0};
+	struct change change;
+	int rc = read_order(request->body, &order, err);
+
+	rc = rc ? rc : change_begin(&change, request->daemon, request->variable[0], err);
+	if (rc)
+		return rc;
+	rc = command_service_set(change.after, &order, err);
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
+	if (!rc)
+		*reply = reply_done(request, change.after, "sessions of %s end after %s without a packet; %s%s",
+				    change.after->name, duration_format(change.after->idle_timeout, idle),
+				    change.after->probe_idle.ms ? "their clients are asked after "
+								: "their clients are not asked before",
+				    change.after->probe_idle.ms ? duration_format(change.after->probe_idle, probe) : "");
 	change_end(&change);
 	return rc;
 }

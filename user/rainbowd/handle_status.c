@@ -13,10 +13,11 @@ static uint64_t load(const __u64 *counter)
 
 static json_t *json_sessions(const struct rainbow_version *entry)
 {
-	json_t *ended = json_pack("{s:I, s:I, s:I, s:I, s:I}", "fin", (json_int_t)load(&entry->ended_fin), "reset_client",
-				  (json_int_t)load(&entry->ended_reset_client), "reset_server",
-				  (json_int_t)load(&entry->ended_reset_server), "idle", (json_int_t)load(&entry->ended_idle),
-				  "forced", (json_int_t)load(&entry->ended_forced));
+	json_t *ended =
+	    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "fin", (json_int_t)load(&entry->ended_fin), "reset_client",
+		      (json_int_t)load(&entry->ended_reset_client), "reset_server",
+		      (json_int_t)load(&entry->ended_reset_server), "idle", (json_int_t)load(&entry->ended_idle), "forced",
+		      (json_int_t)load(&entry->ended_forced), "vanished", (json_int_t)load(&entry->ended_vanished));
 
 	return json_pack("{s:I, s:I, s:I, s:o, s:I}", "live", (json_int_t)load(&entry->live), "closing",
 			 (json_int_t)load(&entry->closing), "opened", (json_int_t)load(&entry->opened), "ended", ended,

@@ -8,6 +8,7 @@
 int handle_status(struct request *request, json_t **reply, struct error *err);
 int handle_service_list(struct request *request, json_t **reply, struct error *err);
 int handle_service_add(struct request *request, json_t **reply, struct error *err);
+int handle_service_set(struct request *request, json_t **reply, struct error *err);
 int handle_service_remove(struct request *request, json_t **reply, struct error *err);
 int handle_version_list(struct request *request, json_t **reply, struct error *err);
 int handle_version_add(struct request *request, json_t **reply, struct error *err);

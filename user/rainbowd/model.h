@@ -78,6 +78,7 @@ struct service {
 	enum rainbow_selection selection;
 	enum rainbow_stray stray;
 	struct duration idle_timeout;
+	struct duration probe_idle; /* 0: clients of idle sessions are not asked */
 	uint32_t client_prefix;
 	uint32_t generation;      /* of the wheel; 0: never turned */
 	struct version *versions; /* in the order of adding */

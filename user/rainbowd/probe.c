@@ -4,6 +4,7 @@
  * has to hear: the sender's highest sequence number and the acknowledgment that goes with it.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@
 #include "common/addr.h"
 #include "rainbowd/probe.h"
 
-#define HOPS 64
+#define HOPS  64
+#define BURST 4 /* two of each time stamp */
 
 struct probe {
 	int v4, v6;
@@ -30,6 +32,14 @@ struct segment {
 	uint32_t seq, ack;
 	uint16_t window; /* unscaled, as in the header */
 	uint8_t flags;
+	bool stamped; /* with the option of RFC 7323, 3.2 */
+	uint32_t stamp;
+};
+
+/* Options padded in front, as all stacks send them (RFC 7323, appendix A). */
+struct tcp_bytes {
+	struct tcphdr header;
+	uint8_t options[12];
 };
 
 /* --- bytes -------------------------------------------------------------------------------------------------------------- */
@@ -48,28 +58,37 @@ static uint64_t sum_bytes(const void *data, size_t length)
 	return sum;
 }
 
+static size_t tcp_size(const struct segment *segment)
+{
+	return segment->stamped ? sizeof(struct tcp_bytes) : sizeof(struct tcphdr);
+}
+
 /* Both pseudo-headers (RFC 9293, 3.1; RFC 8200, 8.1) sum to the same form: addresses, protocol, length. */
 static uint64_t sum_pseudo(const struct segment *segment)
 {
 	size_t skip = addr_is_v4(&segment->from) ? 12 : 0;
 
 	return sum_bytes(segment->from.octet + skip, 16 - skip) + sum_bytes(segment->to.octet + skip, 16 - skip) +
-	       htons(IPPROTO_TCP) + htons(sizeof(struct tcphdr));
+	       htons(IPPROTO_TCP) + htons((uint16_t)tcp_size(segment));
 }
 
-static void tcp_build(struct tcphdr *tcp, const struct segment *segment)
+static void tcp_build(struct tcp_bytes *tcp, const struct segment *segment)
 {
-	*tcp = (struct tcphdr){
+	uint32_t stamp = htonl(segment->stamp);
+
+	*tcp = (struct tcp_bytes){.options = {TCPOPT_NOP, TCPOPT_NOP, TCPOPT_TIMESTAMP, TCPOLEN_TIMESTAMP}};
+	memcpy(tcp->options + 4, &stamp, sizeof(stamp));
+	tcp->header = (struct tcphdr){
 	    .source = htons(segment->from_port),
 	    .dest = htons(segment->to_port),
 	    .seq = htonl(segment->seq),
 	    .ack_seq = htonl(segment->ack),
-	    .doff = sizeof(*tcp) / 4,
+	    .doff = (uint16_t)(tcp_size(segment) / 4) & 15,
 	    .ack = !!(segment->flags & RAINBOW_TCP_ACK),
 	    .rst = !!(segment->flags & RAINBOW_TCP_RST),
 	    .window = htons(segment->window),
 	};
-	tcp->check = (uint16_t)~rainbow_sum_fold(sum_pseudo(segment) + sum_bytes(tcp, sizeof(*tcp)));
+	tcp->header.check = (uint16_t)~rainbow_sum_fold(sum_pseudo(segment) + sum_bytes(tcp, tcp_size(segment)));
 }
 
 static int send_to(int fd, const struct segment *segment, const void *packet, size_t length)
@@ -86,12 +105,13 @@ static int send_to(int fd, const struct segment *segment, const void *packet, si
 /* The kernel fills in the identification and the header's checksum (raw(7)). */
 static int segment_send_v4(const struct probe *probe, const struct segment *segment)
 {
+	size_t size = sizeof(struct iphdr) + tcp_size(segment);
 	struct {
 		struct iphdr ip;
-		struct tcphdr tcp;
+		struct tcp_bytes tcp;
 	} packet = {.ip = {.version = 4,
 			   .ihl = 5,
-			   .tot_len = htons(sizeof(packet)),
+			   .tot_len = htons((uint16_t)size),
 			   .frag_off = htons(IP_DF),
 			   .ttl = HOPS,
 			   .protocol = IPPROTO_TCP}};
@@ -99,21 +119,21 @@ static int segment_send_v4(const struct probe *probe, const struct segment *segm
 	memcpy(&packet.ip.saddr, segment->from.octet + 12, 4);
 	memcpy(&packet.ip.daddr, segment->to.octet + 12, 4);
 	tcp_build(&packet.tcp, segment);
-	return send_to(probe->v4, segment, &packet, sizeof(packet));
+	return send_to(probe->v4, segment, &packet, size);
 }
 
 static int segment_send_v6(const struct probe *probe, const struct segment *segment)
 {
 	struct {
 		struct ip6_hdr ip;
-		struct tcphdr tcp;
-	} packet = {.ip = {.ip6_plen = htons(sizeof(packet.tcp)), .ip6_nxt = IPPROTO_TCP, .ip6_hlim = HOPS}};
+		struct tcp_bytes tcp;
+	} packet = {.ip = {.ip6_plen = htons((uint16_t)tcp_size(segment)), .ip6_nxt = IPPROTO_TCP, .ip6_hlim = HOPS}};
 
 	packet.ip.ip6_vfc = 6 << 4;
 	memcpy(&packet.ip.ip6_src, &segment->from, 16);
 	memcpy(&packet.ip.ip6_dst, &segment->to, 16);
 	tcp_build(&packet.tcp, segment);
-	return send_to(probe->v6, segment, &packet, sizeof(packet));
+	return send_to(probe->v6, segment, &packet, sizeof(packet.ip) + tcp_size(segment));
 }
 
 static int segment_send(const struct probe *probe, const struct segment *segment)
@@ -146,10 +166,11 @@ static struct segment segment_to_backend(const struct rainbow_flow *flow, const 
 				.window = pin->client_window};
 }
 
-static int ask(const struct probe *probe, struct segment segment, const struct rainbow_side *sender)
+/* One byte before what the receiver waits for. Not before what was sent: data that it has not got would make that its window. */
+static int ask(const struct probe *probe, struct segment segment, const struct rainbow_side *receiver)
 {
 	segment.flags = RAINBOW_TCP_ACK;
-	segment.seq = sender->next - 1;
+	segment.seq = receiver->ack - 1;
 	return segment_send(probe, &segment);
 }
 
@@ -186,10 +207,24 @@ int probe_ask(struct probe *probe, const struct rainbow_flow *flow, const struct
 	if (service->protocol != IPPROTO_TCP || !flow->port)
 		return 0;
 	if (!(pin->told & RAINBOW_TOLD_CLIENT))
-		client = ask(probe, segment_to_client(flow, pin, service), &pin->server);
+		client = ask(probe, segment_to_client(flow, pin, service), &pin->client);
 	if (!(pin->told & RAINBOW_TOLD_SERVER))
-		server = ask(probe, segment_to_backend(flow, pin, backend), &pin->client);
+		server = ask(probe, segment_to_backend(flow, pin, backend), &pin->server);
 	return first_error(client, server);
+}
+
+int probe_ask_client(struct probe *probe, const struct rainbow_flow *flow, const struct rainbow_pin *pin,
+		     const struct rainbow_service *service)
+{
+	struct segment segment = segment_to_client(flow, pin, service);
+	int i, rc = 0;
+
+	segment.stamped = true;
+	for (i = 0; i < BURST && !rc; i++) {
+		segment.stamp = i & 1 ? 0x80000000u : 0;
+		rc = ask(probe, segment, &pin->client);
+	}
+	return rc;
 }
 
 int probe_reset(struct probe *probe, const struct rainbow_flow *flow, const struct rainbow_pin *pin,

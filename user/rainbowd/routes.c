@@ -10,6 +10,7 @@ static const struct route routes[] = {
     {"GET", "/v1/status", handle_status, {"service"}},
     {"GET", "/v1/services", handle_service_list},
     {"POST", "/v1/services", handle_service_add, .is_change = true},
+    {"PATCH", "/v1/services/:service", handle_service_set, .is_change = true},
     {"DELETE", "/v1/services/:service", handle_service_remove, .is_change = true},
     {"GET", "/v1/versions", handle_version_list, {"service"}},
     {"POST", "/v1/services/:service/versions", handle_version_add, .is_change = true},

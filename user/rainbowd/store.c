@@ -13,14 +13,15 @@
 #include "common/text.h"
 #include "store_rows.h"
 
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 
 static const char schema_sql[] =
     "CREATE TABLE secret (id INTEGER PRIMARY KEY CHECK (id = 1), high INTEGER NOT NULL, low INTEGER NOT NULL);"
     "CREATE TABLE interface (name TEXT PRIMARY KEY, kind INTEGER NOT NULL, place INTEGER NOT NULL);"
     "CREATE TABLE service (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, address TEXT NOT NULL, port INTEGER NOT NULL,"
     " protocol TEXT NOT NULL, affinity TEXT NOT NULL, selection TEXT NOT NULL, stray TEXT NOT NULL, idle_ms INTEGER NOT NULL,"
-    " client_prefix INTEGER NOT NULL, generation INTEGER NOT NULL, wheel BLOB NOT NULL);"
+    " client_prefix INTEGER NOT NULL, generation INTEGER NOT NULL, wheel BLOB NOT NULL,"
+    " probe_idle_ms INTEGER NOT NULL DEFAULT 0);"
     "CREATE TABLE version (id INTEGER PRIMARY KEY, service INTEGER NOT NULL REFERENCES service (id), place INTEGER NOT NULL,"
     " label TEXT NOT NULL, code TEXT NOT NULL, model TEXT NOT NULL, prompts TEXT NOT NULL, tools TEXT NOT NULL,"
     " state TEXT NOT NULL, weight INTEGER NOT NULL, previous_weight INTEGER NOT NULL, opened_before INTEGER NOT NULL,"
@@ -32,7 +33,14 @@ static const char schema_sql[] =
     "CREATE INDEX backend_version ON backend (version);"
     "CREATE TABLE steer (service INTEGER NOT NULL REFERENCES service (id), range TEXT NOT NULL,"
     " version INTEGER NOT NULL REFERENCES version (id), PRIMARY KEY (service, range));"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 2;";
+
+/* From each schema to the next: what was not there gets the value that a new one gets by default. */
+static const char *const upgrade_sql[STORE_SCHEMA] = {
+    [1] = "ALTER TABLE service ADD COLUMN probe_idle_ms INTEGER NOT NULL DEFAULT 0;"
+	  "UPDATE service SET probe_idle_ms = 900000 WHERE protocol = 'tcp';"
+	  "PRAGMA user_version = 2;",
+};
 
 int store_fail(struct store *store, struct error *err)
 {
@@ -133,6 +141,17 @@ static int read_schema(struct store *store, int *schema, struct error *err)
 	return rc;
 }
 
+static int upgrade_schema(struct store *store, int schema, struct error *err)
+{
+	int rc = store_begin(store, err);
+
+	if (rc)
+		return rc;
+	for (; !rc && schema < STORE_SCHEMA; schema++)
+		rc = run(store, upgrade_sql[schema], err);
+	return store_end(store, rc, err);
+}
+
 static int open_database(struct store *store, const char *path, struct error *err)
 {
 	int schema = 0, rc;
@@ -146,6 +165,8 @@ static int open_database(struct store *store, const char *path, struct error *er
 		return rc;
 	if (schema == 0)
 		return make_schema(store, err);
+	if (schema > 0 && schema < STORE_SCHEMA)
+		return upgrade_schema(store, schema, err);
 	if (schema != STORE_SCHEMA)
 		return error_set(err, ERROR_PRECONDITION, "state-dir",
 				 "database %s has schema %d, this rainbowd knows %d; use the rainbowd that wrote it", path,

@@ -5,7 +5,7 @@
 #include "store_rows.h"
 
 static const char *const statement_sql[STORE_STATEMENTS] = {
-    [STORE_PUT_SERVICE] = "INSERT OR REPLACE INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STORE_PUT_SERVICE] = "INSERT OR REPLACE INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STORE_PUT_VERSION] = "INSERT OR REPLACE INTO version VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STORE_PUT_BACKEND] = "INSERT OR REPLACE INTO backend VALUES (?, ?, ?, ?, ?, ?, ?)",
     [STORE_PUT_STEER] = "INSERT OR REPLACE INTO steer VALUES (?, ?, ?)",
@@ -60,6 +60,7 @@ static int put_service(struct store *store, const struct service *service, struc
 	row_number(&row, service->client_prefix);
 	row_number(&row, service->generation);
 	sqlite3_bind_blob(row.statement, ++row.column, service->wheel, sizeof(service->wheel), SQLITE_TRANSIENT);
+	row_number(&row, service->probe_idle.ms);
 	return store_step(store, row.statement, err);
 }
 
@@ -298,6 +299,7 @@ static int read_service(struct model *model, sqlite3_stmt *row, struct error *er
 	service->idle_timeout.ms = sqlite3_column_int64(row, 8);
 	service->client_prefix = column_u32(row, 9);
 	service->generation = column_u32(row, 10);
+	service->probe_idle.ms = sqlite3_column_int64(row, 12);
 	if (addr_parse(column_text(row, 2), &service->at.addr, "address", err) || !service->protocol || !service->id ||
 	    service->id > RAINBOW_MAX_SERVICES || model->count >= RAINBOW_MAX_SERVICES ||
 	    sqlite3_column_bytes(row, 11) != (int)sizeof(service->wheel)) {

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a segment means for its session (headers/rainbow/tcp.h), at every offset around the edges of the windows; and that forged
+ * segments, taken for true ones by luck, do not make it deaf for the true end.
+ */
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include <rainbow/tcp.h>
+
+#define WINDOW   60000u
+#define FLIGHT   5000u /* bytes of the client that the server has not acknowledged */
+#define NEAR     200
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+/* Near the wrap. */
+static const uint32_t bases[] = {1000000, 0xffffff00u, 0xffff0000u, 0x7fffff00u};
+
+static struct rainbow_pin pin;
+
+#define client (pin.client)
+#define server (pin.server)
+
+static void sides(uint32_t base, uint32_t flight)
+{
+	pin = (struct rainbow_pin){.state = RAINBOW_PIN_LIVE, .client_window = WINDOW, .server_window = WINDOW};
+	server = (struct rainbow_side){.next = base * 3, .ack = base};
+	client = (struct rainbow_side){.next = base + flight, .ack = base * 3};
+}
+
+static enum rainbow_tcp_event step(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t length)
+{
+	struct rainbow_segment segment = {.seq = seq, .ack = ack, .window = WINDOW, .length = length, .flags = flags};
+
+	return rainbow_tcp_step_client(&pin, &segment);
+}
+
+/* An RST ends it at two numbers of all: what is acknowledged, what is sent. */
+static void test_reset_is_exact(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(bases); i++) {
+		unsigned int taken = 0;
+
+		for (uint32_t off = -3 * NEAR; off != WINDOW + 3 * NEAR; off++) {
+			sides(bases[i], FLIGHT);
+			taken += step(RAINBOW_TCP_RST, bases[i] + off, 0, 0) == RAINBOW_TCP_RESET;
+			taken += step(RAINBOW_TCP_RST | RAINBOW_TCP_ACK, bases[i] + off, 5, 0) == RAINBOW_TCP_RESET;
+		}
+		assert_int_equal(taken, 4);
+		sides(bases[i], FLIGHT);
+		assert_int_equal(step(RAINBOW_TCP_RST, bases[i], 0, 0), RAINBOW_TCP_RESET);
+		assert_int_equal(step(RAINBOW_TCP_RST, bases[i] + FLIGHT, 0, 0), RAINBOW_TCP_RESET);
+	}
+}
+
+static void test_reset_after_fin(void **state)
+{
+	struct rainbow_segment reset = {.seq = 999, .flags = RAINBOW_TCP_RST};
+
+	(void)state;
+	sides(1000, 0);
+	assert_int_equal(rainbow_tcp_step_client(&pin, &reset), RAINBOW_TCP_NOTHING);
+	pin.state = RAINBOW_PIN_HALF_CLIENT;
+	assert_int_equal(rainbow_tcp_step_client(&pin, &reset), RAINBOW_TCP_RESET);
+}
+
+/* RFC 9293, 3.10.7.4: within the window, and not acknowledged yet. */
+static void test_fin_in_window(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(bases); i++)
+		for (uint32_t off = -NEAR; off != WINDOW + NEAR; off++) {
+			int in_window = off < WINDOW;
+
+			sides(bases[i], FLIGHT);
+			assert_int_equal(step(RAINBOW_TCP_FIN | RAINBOW_TCP_ACK, bases[i] + off, server.next, 0),
+					 in_window ? RAINBOW_TCP_FINISHED : RAINBOW_TCP_NOTHING);
+		}
+}
+
+static void test_fin_at_a_window_of_zero(void **state)
+{
+	(void)state;
+	sides(5000, 0);
+	pin.server_window = 0;
+	assert_int_equal(step(RAINBOW_TCP_FIN | RAINBOW_TCP_ACK, 5000, server.next, 0), RAINBOW_TCP_FINISHED);
+	sides(5000, 0);
+	pin.server_window = 0;
+	assert_int_equal(step(RAINBOW_TCP_FIN | RAINBOW_TCP_ACK, 5001, server.next, 0), RAINBOW_TCP_NOTHING);
+}
+
+/* RFC 5961, 5.2: what was never sent, or lies a window and 64 KiB back, is not acknowledged. */
+static void test_ack_in_range(void **state)
+{
+	(void)state;
+	for (uint32_t off = -WINDOW - 65535 - NEAR; off != NEAR; off++) {
+		int in_range = (int32_t)off <= 0 && (int32_t)off >= -(int32_t)(WINDOW + 65535);
+
+		sides(0xffff0000u, 0);
+		assert_int_equal(step(RAINBOW_TCP_FIN | RAINBOW_TCP_ACK, server.ack, server.next + off, 0),
+				 in_range ? RAINBOW_TCP_FINISHED : RAINBOW_TCP_NOTHING);
+	}
+}
+
+/* Nothing that is refused moves a number. */
+static void test_refused_moves_nothing(void **state)
+{
+	const uint8_t flags[] = {RAINBOW_TCP_ACK, RAINBOW_TCP_ACK | RAINBOW_TCP_FIN,
+				 RAINBOW_TCP_SYN, RAINBOW_TCP_SYN | RAINBOW_TCP_ACK,
+				 RAINBOW_TCP_RST, 0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(flags); i++)
+		for (uint32_t off = WINDOW + 1; off < WINDOW + NEAR; off++) {
+			struct rainbow_pin before;
+
+			sides(0xffffff00u, FLIGHT);
+			before = pin;
+			step(flags[i], server.ack + off, server.next, off & 1 ? 0 : 100); /* beyond the window */
+			step(flags[i], server.ack, server.next + off, 100);               /* acknowledges what was not sent */
+			assert_memory_equal(&pin, &before, sizeof(before));
+		}
+}
+
+/* A number alone, without data, is no news of what was sent. */
+static void test_ack_moves_no_next(void **state)
+{
+	(void)state;
+	sides(1000, 0);
+	step(RAINBOW_TCP_ACK, 1000 + WINDOW, server.next, 0);
+	assert_int_equal(client.next, 1000);
+	step(RAINBOW_TCP_ACK, 1000, server.next, 10);
+	assert_int_equal(client.next, 1010);
+}
+
+static uint32_t dice(uint32_t *state)
+{
+	*state = *state * 1664525u + 1013904223u;
+	return *state >> 3;
+}
+
+/* A stranger was lucky in the client's name, as often as you like: the client's true FIN, and its true RST, are still its end. */
+static void test_lucky_forgeries_do_not_deafen(void **state)
+{
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		uint32_t base = dice(&seed) << 3;
+		struct rainbow_pin forged_pin;
+
+		sides(base, 0);
+		pin.client_scale = dice(&seed) % 15;
+		for (int i = 0; i < 10; i++) {
+			uint32_t span = pin.server_window + 1;
+			uint32_t seq = server.ack - 1 + dice(&seed) % span;
+			struct rainbow_segment forged = {
+			    .seq = seq,
+			    .ack = server.next - dice(&seed) % 60000,
+			    .window = (uint16_t)dice(&seed),
+			    .length = dice(&seed) % 1460,
+			    .flags = RAINBOW_TCP_ACK,
+			};
+
+			rainbow_tcp_step_client(&pin, &forged);
+		}
+		forged_pin = pin;
+		assert_int_equal(step(RAINBOW_TCP_FIN | RAINBOW_TCP_ACK, base, base * 3, 0), RAINBOW_TCP_FINISHED);
+		pin = forged_pin;
+		assert_int_equal(step(RAINBOW_TCP_RST, base, 0, 0), RAINBOW_TCP_RESET);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_reset_is_exact),    cmocka_unit_test(test_reset_after_fin),
+	    cmocka_unit_test(test_fin_in_window),     cmocka_unit_test(test_fin_at_a_window_of_zero),
+	    cmocka_unit_test(test_ack_in_range),      cmocka_unit_test(test_refused_moves_nothing),
+	    cmocka_unit_test(test_ack_moves_no_next), cmocka_unit_test(test_lucky_forgeries_do_not_deafen),
+	};
+
+	return cmocka_run_group_tests_name("tcp", tests, NULL, NULL);
+}
