@@ -67,6 +67,16 @@ static bool is_bpffs(const char *path)
 	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
+/* The same of a directory that may go away meanwhile: 1, 0, or -ENOENT. */
+static int look_for_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	if (statfs(path, &fs))
+		return errno == ENOENT ? -ENOENT : 0;
+	return fs.f_type == BPF_FS_MAGIC;
+}
+
 /* The deepest directory of the path that exists. */
 static void path_existing(const char *path, char *out)
 {
@@ -87,10 +97,13 @@ static int bpffs_ensure(const struct pin_dir *dir, struct error *err)
 
 	/* Another rainbowd may be removing the directory: what was there a moment ago is looked for anew. */
 	for (tries = 0; tries < 100; tries++) {
+		int found;
+
 		path_existing(dir->path, existing);
-		if (is_bpffs(existing))
+		found = look_for_bpffs(existing);
+		if (found == 1)
 			return 0;
-		if (!access(existing, F_OK))
+		if (found == 0)
 			break;
 	}
 	if (strncmp(dir->path, BPFFS_ROOT "/", strlen(BPFFS_ROOT "/")) || is_bpffs(BPFFS_ROOT))
