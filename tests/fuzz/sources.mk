@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# A fuzzer FUZZ is LLVMFuzzerTestOneInput over fuzz/FUZZ_src. It is built twice: as a program of the tests, which replays its corpus
+# (tests/fuzz/replay.c, any compiler, SAN= as you like), and by `make fuzzers` with libFuzzer, ASan and UBSan.
+# COVERAGE=1 (with a BUILD of its own) builds the latter for llvm-cov as well: see docs/fuzz.md.
+fuzzers :=
+fuzz_native_src := $(addprefix tests/fuzz/,core.c native.c native_maps.c town.c invariants.c) tests/bpf/packet.c \
+                   tests/bpf/packet_check.c
+
+fuzzers += core
+fuzz/core_src := tests/fuzz/fuzz_core.c $(fuzz_native_src)
+
+# The kernel's programs beside their native twins.
+programs += bpf/test_differential
+bpf/test_differential_src := tests/fuzz/test_differential.c $(fuzz_native_src) tests/bpf/world.c tests/bpf/world_maps.c
+bpf/test_differential_libs := -lbpf -lelf -lz
+
+# --- how they are built -------------------------------------------------------------------------------------------------
+define fuzz_program
+programs += fuzz/$(1)
+fuzz/$(1)_replay_src := $$(fuzz/$(1)_src)
+fuzz/$(1)_src += tests/fuzz/replay.c
+endef
+$(foreach f,$(fuzzers),$(eval $(call fuzz_program,$(f))))
+
+# Unaligned reads are right for packets (and checked by the verifier where they are not). core.c without optimisation: with it and
+# both sanitizers it takes minutes to compile.
+fuzz_cflags := $(filter-out -fsanitize=%,$(cflags)) -O1 -fno-sanitize=alignment -fno-sanitize-recover=all -fno-omit-frame-pointer \
+               -fsanitize=fuzzer-no-link,address,undefined $(if $(COVERAGE),-fprofile-instr-generate -fcoverage-mapping)
+$(BUILD)/fuzz/tests/fuzz/core.o: fuzz_cflags += -O0
+fuzz_objects = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(1))
+
+$(BUILD)/fuzz/%.o: %.c Makefile tests/fuzz/sources.mk
+	$(say) FUZZCC $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(fuzz_cflags) -MMD -MP -c $< -o $@
+
+define fuzz_rules
+$(BUILD)/fuzz/fuzz_$(1): $(call fuzz_objects,$(fuzz/$(1)_replay_src))
+	$$(say) LINK $$@
+	$$(Q)$$(CLANG) -fsanitize=fuzzer,address,undefined $(if $(COVERAGE),-fprofile-instr-generate) $$^ -o $$@ $(fuzz/$(1)_libs)
+endef
+$(foreach f,$(fuzzers),$(eval $(call fuzz_rules,$(f))))
+
+.PHONY: fuzzers fuzz
+fuzzers: $(patsubst %,$(BUILD)/fuzz/fuzz_%,$(fuzzers))
+
+TIME ?= 60
+fuzz: ## fuzz every reader of outside bytes, TIME=60 seconds each; FUZZ='core body' some of them
+	@scripts/install-deps.sh build test
+	@$(MAKE) fuzzers test-programs
+	@BUILD=$(BUILD) tests/fuzz/run.sh --seconds $(TIME) $(or $(FUZZ),$(fuzzers))
