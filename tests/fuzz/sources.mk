@@ -10,6 +10,20 @@ fuzz_native_src := $(addprefix tests/fuzz/,core.c native.c native_maps.c town.c 
 fuzzers += core
 fuzz/core_src := tests/fuzz/fuzz_core.c $(fuzz_native_src)
 
+# The readers of user space. They link their program whole, but for its main and what they include.
+fuzzers += text cli answer store options request
+fuzz/text_src    := tests/fuzz/fuzz_text.c $(addprefix user/common/,addr.c duration.c error.c text.c) user/rainbowd/hook_wish.c
+fuzz/cli_src     := tests/fuzz/fuzz_cli.c $(filter-out user/rainbowctl/main.c,$(ctl_src)) $(common_src)
+fuzz/cli_libs    := $(libs_ctl)
+fuzz/answer_src  := tests/fuzz/fuzz_answer.c $(filter-out user/rainbowctl/main.c,$(ctl_src)) $(common_src)
+fuzz/answer_libs := $(libs_ctl)
+fuzz/store_src   := tests/fuzz/fuzz_store.c $(addprefix user/rainbowd/,store.c store_rows.c model.c words.c) $(common_src)
+fuzz/store_libs  := -lsqlite3
+fuzz/options_src := tests/fuzz/fuzz_options.c $(filter-out user/rainbowd/main.c,$(daemon_src)) $(common_src)
+fuzz/options_libs := $(libs_daemon)
+fuzz/request_src := tests/fuzz/fuzz_request.c $(filter-out user/rainbowd/main.c user/rainbowd/api.c,$(daemon_src)) $(common_src)
+fuzz/request_libs := $(libs_daemon)
+
 # The kernel's programs beside their native twins.
 programs += bpf/test_differential
 bpf/test_differential_src := tests/fuzz/test_differential.c $(fuzz_native_src) tests/bpf/world.c tests/bpf/world_maps.c
@@ -41,6 +55,9 @@ $(BUILD)/fuzz/fuzz_$(1): $(call fuzz_objects,$(fuzz/$(1)_replay_src))
 	$$(Q)$$(CLANG) -fsanitize=fuzzer,address,undefined $(if $(COVERAGE),-fprofile-instr-generate) $$^ -o $$@ $(fuzz/$(1)_libs)
 endef
 $(foreach f,$(fuzzers),$(eval $(call fuzz_rules,$(f))))
+# These include files of rainbowd as those include each other.
+$(foreach d,$(BUILD) $(BUILD)/fuzz,$(addprefix $(d)/tests/fuzz/,fuzz_request.o fuzz_options.o)): cflags += -Iuser/rainbowd
+$(BUILD)/fuzz/%.o: | $(BUILD)/bpf/rainbow.skel.h
 
 .PHONY: fuzzers fuzz
 fuzzers: $(patsubst %,$(BUILD)/fuzz/fuzz_%,$(fuzzers))
