@@ -25,8 +25,8 @@
 #endif
 #define CORE_MAPS(map)                                                                                                         \
 	map(rainbow_meta) map(rainbow_lookup) map(rainbow_service) map(rainbow_version) map(rainbow_member) map(rainbow_wheel) \
-	    map(rainbow_backend) map(rainbow_census) map(rainbow_due) map(rainbow_pin) map(rainbow_nursery)   \
-		map(rainbow_steer) map(rainbow_packets) map(rainbow_hook) CORE_TABLE(map)
+	    map(rainbow_backend) map(rainbow_census) map(rainbow_due) map(rainbow_pin) map(rainbow_nursery) map(rainbow_steer) \
+		map(rainbow_packets) map(rainbow_hook) CORE_TABLE(map)
 
 static uint32_t buckets_for(uint32_t sessions)
 {

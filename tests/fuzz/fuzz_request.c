@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Fuzzes the API: the input is "METHOD PATH?QUERY", a line, and the body. Read as api.c reads it, then handed to its handler, over
- * a model of one service; changes as dry runs, since there is no kernel side behind. Not: doctor, which looks at this host, and
- * detach.
+ * a model of one service; changes as dry runs, since there is no kernel side behind. Not: doctor, which looks at this host, detach,
+ * and evict, whose reply waits for a walk of the pins.
  */
 #include "user/rainbowd/api.c"
 #include "tests/fuzz/fuzz.h"
 #include "handlers.h"
-#include "census.h"
+#include "keeper.h"
 #include "datapath_private.h"
 
 static struct daemon daemon_;
@@ -45,6 +45,7 @@ static struct service *service_known(void)
 static void daemon_make(void)
 {
 	struct datapath *dp = calloc(1, sizeof(*dp));
+	struct error err;
 
 	memset(&dp->dir, 0xff, sizeof(dp->dir)); /* no descriptor is one */
 	dp->meta = array(1, sizeof(struct rainbow_meta));
@@ -53,14 +54,17 @@ static void daemon_make(void)
 	dp->backend = array(RAINBOW_MAX_BACKENDS + 1, sizeof(struct rainbow_backend));
 	dp->wheel = array(2 * (RAINBOW_MAX_SERVICES + 1), sizeof(struct rainbow_wheel));
 	daemon_.datapath = dp;
+	daemon_.base = event_base_new(); /* never runs */
+	if (keeper_new(&daemon_.keeper, &daemon_, &err))
+		abort();
 	model_replace(&daemon_.model, NULL, service_known());
 }
 
 /* Handlers that need no more than the model and the arrays. */
 static bool can_handle(const struct route *route)
 {
-	return (route->is_change && route->handle != handle_detach) || route->handle == handle_service_list ||
-	       route->handle == handle_steer_list;
+	return (route->is_change && route->handle != handle_detach && route->handle != handle_evict) ||
+	       route->handle == handle_service_list || route->handle == handle_steer_list;
 }
 
 static void handle(struct request *request, const char *method, char *target, const uint8_t *body, size_t size)

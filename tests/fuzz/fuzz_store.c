@@ -39,7 +39,8 @@ static void must(int holds)
 static struct service *service_known(void)
 {
 	struct service *service = service_new();
-	struct version version = {.id = 1, .label = "v1", .state = RAINBOW_VERSION_DRAINING, .weight = 0, .drain = {{1000}, {2000}, 0}};
+	struct version version = {
+	    .id = 1, .label = "v1", .state = RAINBOW_VERSION_DRAINING, .weight = 0, .drain = {{1000}, {2000}, 0}};
 	struct backend backend = {.id = 1, .max_sessions = 7};
 	struct error err;
 
@@ -66,7 +67,8 @@ static void make(void)
 	must(mkdtemp(directory) != NULL);
 	atexit(clean);
 	must(!store_open(&store, directory, &err));
-	must(!store_stage(store, NULL, service, &err) && !store_commit(store, &err) && !store_save_wishes(store, &wish, 1, &err));
+	must(!store_stage(store, NULL, service, &err) && !store_commit(store, &err) &&
+	     !store_save_wishes(store, &wish, 1, &err));
 	store_close(store);
 	service_free(service);
 	snprintf(database, sizeof(database), "%s/%s", directory, "rainbow.db");

@@ -34,7 +34,8 @@ static void try_addresses(const char *text)
 	}
 	if (!cidr_parse(text, &cidr, "c", &err)) {
 		must(!cidr_parse(cidr_format(&cidr, buf), &same_cidr, "c", &err));
-		must(addr_equal(&cidr.addr, &same_cidr.addr) && cidr.bits == same_cidr.bits && cidr_contains(&cidr, &cidr.addr));
+		must(addr_equal(&cidr.addr, &same_cidr.addr) && cidr.bits == same_cidr.bits &&
+		     cidr_contains(&cidr, &cidr.addr));
 	}
 }
 

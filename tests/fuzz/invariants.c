@@ -86,9 +86,9 @@ static void check_stayed(void)
 		if (!is_live(&then->pin))
 			continue;
 		if (!same)
-			breach("a live session's pin is gone (client port %u of service %u)", then->flow.port, then->flow.service);
-		if (is_live(&same->pin) &&
-		    (same->pin.version != then->pin.version || same->pin.backend != then->pin.backend))
+			breach("a live session's pin is gone (client port %u of service %u)", then->flow.port,
+			       then->flow.service);
+		if (is_live(&same->pin) && (same->pin.version != then->pin.version || same->pin.backend != then->pin.backend))
 			breach("a live session moved from version %u backend %u to version %u backend %u", then->pin.version,
 			       then->pin.backend, same->pin.version, same->pin.backend);
 	}
@@ -244,8 +244,10 @@ static bool names_us(const struct step *step)
 	static const struct {
 		const char *bytes;
 		size_t length;
-	} ours[] = {
-	    {"\x0a\x00\x00\x01", 4}, {"\x0a\x01\x00", 3}, {"\x20\x01\x0d\xb8\x00\x00\x00\x00", 8}, {"\x20\x01\x0d\xb8\x00\x01\x00\x00", 8}};
+	} ours[] = {{"\x0a\x00\x00\x01", 4},
+		    {"\x0a\x01\x00", 3},
+		    {"\x20\x01\x0d\xb8\x00\x00\x00\x00", 8},
+		    {"\x20\x01\x0d\xb8\x00\x01\x00\x00", 8}};
 	size_t i;
 
 	for (i = 0; i < sizeof(ours) / sizeof(*ours); i++)
@@ -288,9 +290,10 @@ void invariants_check_packet(const struct step *step, int action, const struct f
 		breach("a packet was counted %llu times", (unsigned long long)changes);
 	if (!is_action(hook, action))
 		breach("action %d of hook %d", action, hook);
-	if ((is_anothers || after.passed_not_ours != counted.passed_not_ours || after.passed_unparsed != counted.passed_unparsed ||
-	     after.passed_fragment != counted.passed_fragment || after.passed_by_stack != counted.passed_by_stack ||
-	     after.strays_passed != counted.strays_passed || !names_us(step)) &&
+	if ((is_anothers || after.passed_not_ours != counted.passed_not_ours ||
+	     after.passed_unparsed != counted.passed_unparsed || after.passed_fragment != counted.passed_fragment ||
+	     after.passed_by_stack != counted.passed_by_stack || after.strays_passed != counted.strays_passed ||
+	     !names_us(step)) &&
 	    (!is_pass(hook, action) || !is_untouched(step, out)))
 		breach("what is not ours was touched (action %d)", action);
 	check_way(step, out, &after);

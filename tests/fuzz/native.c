@@ -44,8 +44,8 @@ void native_unpoison(const void *at, size_t size)
 static void buffer_make(void)
 {
 	size_t size = NATIVE_ROOM + 2 * MARGIN;
-	uint8_t *memory = mmap((void *)LOW_ADDRESS, size, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	uint8_t *memory =
+	    mmap((void *)LOW_ADDRESS, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (memory != (uint8_t *)LOW_ADDRESS) {
 		perror("native: no memory at the address that packets lie at");

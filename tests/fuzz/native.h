@@ -71,10 +71,10 @@ struct native_packet {
 	uint32_t ifindex;
 	const uint8_t *bytes;
 	size_t length;
-	size_t linear;      /* TC: bytes that lie in one piece; the rest in fragments */
-	uint32_t gso_size;  /* TC */
-	bool vlan_present;  /* TC: a tag beside the frame */
-	uint8_t type;       /* TC: PACKET_* */
+	size_t linear;     /* TC: bytes that lie in one piece; the rest in fragments */
+	uint32_t gso_size; /* TC */
+	bool vlan_present; /* TC: a tag beside the frame */
+	uint8_t type;      /* TC: PACKET_* */
 };
 
 /* Lays the packet out for a program of its hook. The context is good until the next one. */

@@ -25,13 +25,14 @@
 #define NATIVE_MAP(map)                                                                                                        \
 	({                                                                                                                     \
 		static struct native_map *made;                                                                                \
-		made ?: (made = native_map_of((map), &(const struct native_definition){                                        \
-							 .name = #map,                                                         \
-							 .type = sizeof(*(map)->type) / sizeof(int),                           \
-							 .entries = sizeof(*(map)->max_entries) / sizeof(int),                 \
-							 .key_size = sizeof(*(map)->key),                                      \
-							 .value_size = sizeof(*(map)->value),                                  \
-						     }));                                                                      \
+		made                                                                                                           \
+		    ?: (made = native_map_of((map), &(const struct native_definition){                                         \
+							.name = #map,                                                          \
+							.type = sizeof(*(map)->type) / sizeof(int),                            \
+							.entries = sizeof(*(map)->max_entries) / sizeof(int),                  \
+							.key_size = sizeof(*(map)->key),                                       \
+							.value_size = sizeof(*(map)->value),                                   \
+						    }));                                                                       \
 	})
 
 #define bpf_map_lookup_elem(map, key)                native_lookup(NATIVE_MAP(map), key)
@@ -45,13 +46,13 @@
 #define bpf_ktime_get_coarse_ns() (native.ns)
 #define bpf_get_prandom_u32()     (native.random)
 
-#define bpf_fib_lookup(ctx, ask, size, flags)              native_fib(ask, size, flags)
-#define bpf_redirect(ifindex, flags)                       native_redirect(ifindex, flags)
-#define bpf_redirect_neigh(ifindex, to, size, flags)       native_redirect_neigh(ifindex, flags)
-#define bpf_xdp_adjust_tail(ctx, change)                   native_xdp_adjust_tail(ctx, change)
-#define bpf_skb_pull_data(skb, length)                     native_skb_pull_data(skb, length)
-#define bpf_skb_change_tail(skb, length, flags)            native_skb_change_tail(skb, length, flags)
-#define bpf_l4_csum_replace(skb, offset, from, to, flags)  native_l4_csum_replace(skb, offset, from, to, flags)
-#define bpf_csum_update(skb, sum)                          native_csum_update(skb, sum)
+#define bpf_fib_lookup(ctx, ask, size, flags)             native_fib(ask, size, flags)
+#define bpf_redirect(ifindex, flags)                      native_redirect(ifindex, flags)
+#define bpf_redirect_neigh(ifindex, to, size, flags)      native_redirect_neigh(ifindex, flags)
+#define bpf_xdp_adjust_tail(ctx, change)                  native_xdp_adjust_tail(ctx, change)
+#define bpf_skb_pull_data(skb, length)                    native_skb_pull_data(skb, length)
+#define bpf_skb_change_tail(skb, length, flags)           native_skb_change_tail(skb, length, flags)
+#define bpf_l4_csum_replace(skb, offset, from, to, flags) native_l4_csum_replace(skb, offset, from, to, flags)
+#define bpf_csum_update(skb, sum)                         native_csum_update(skb, sum)
 
 #endif

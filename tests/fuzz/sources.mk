@@ -39,9 +39,10 @@ $(foreach f,$(fuzzers),$(eval $(call fuzz_program,$(f))))
 
 # Unaligned reads are right for packets (and checked by the verifier where they are not). core.c without optimisation: with it and
 # both sanitizers it takes minutes to compile.
-fuzz_cflags := $(filter-out -fsanitize=%,$(cflags)) -O1 -fno-sanitize=alignment -fno-sanitize-recover=all -fno-omit-frame-pointer \
-               -fsanitize=fuzzer-no-link,address,undefined $(if $(COVERAGE),-fprofile-instr-generate -fcoverage-mapping)
+fuzz_cflags := $(filter-out -fsanitize=%,$(cflags)) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment \
+               -fno-sanitize-recover=all -fno-omit-frame-pointer $(if $(COVERAGE),-fprofile-instr-generate -fcoverage-mapping)
 $(BUILD)/fuzz/tests/fuzz/core.o: fuzz_cflags += -O0
+$(BUILD)/tests/fuzz/core.o: cflags += -fno-sanitize=alignment
 fuzz_objects = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(1))
 
 $(BUILD)/fuzz/%.o: %.c Makefile tests/fuzz/sources.mk

@@ -482,9 +482,7 @@ static void open_all(void)
 	town.wan.ifindex = world.wan.ifindex;
 	town.lan.ifindex = world.lan.ifindex;
 	core_init(SESSIONS, NURSERY);
-	bpf_object__for_each_map(map, world.bpf->obj)
-		if (!strchr(bpf_map__name(map), '.'))
-			twin_open(map);
+	bpf_object__for_each_map(map, world.bpf->obj) if (!strchr(bpf_map__name(map), '.')) twin_open(map);
 }
 
 int main(int argc, char **argv)
@@ -496,11 +494,12 @@ int main(int argc, char **argv)
 		return 77;
 	open_all();
 	play(steps);
-	printf("%llu steps, %llu packets, %llu compared, %llu not, as a tick fell into them; TC unspec %llu, XDP pass or TC shot "
-	       "%llu+%llu, XDP tx %llu, XDP redirect %llu, TC redirect %llu\n",
-	       (unsigned long long)steps, (unsigned long long)packets, (unsigned long long)compared, (unsigned long long)ticked,
-	       (unsigned long long)by_action[0], (unsigned long long)by_action[2], (unsigned long long)by_action[3],
-	       (unsigned long long)by_action[4], (unsigned long long)by_action[5], (unsigned long long)by_action[8]);
+	printf(
+	    "%llu steps, %llu packets, %llu compared, %llu not, as a tick fell into them; TC unspec %llu, XDP pass or TC shot "
+	    "%llu+%llu, XDP tx %llu, XDP redirect %llu, TC redirect %llu\n",
+	    (unsigned long long)steps, (unsigned long long)packets, (unsigned long long)compared, (unsigned long long)ticked,
+	    (unsigned long long)by_action[0], (unsigned long long)by_action[2], (unsigned long long)by_action[3],
+	    (unsigned long long)by_action[4], (unsigned long long)by_action[5], (unsigned long long)by_action[8]);
 	world_close(&world);
 	return compared ? 0 : 1;
 }

@@ -218,7 +218,8 @@ long town_fib(struct bpf_fib_lookup *ask)
 /* From what would be right. */
 static uint32_t astray(unsigned int which)
 {
-	static const uint32_t by[16] = {0, 0, 0, 0, 0, 0, 1, 0xffffffff, 100, 0xffffff9c, 65535, 65536, 0x7fffffff, 0x80000000, 1 << 20, 0};
+	static const uint32_t by[16] = {0,   0,          0,     0,     0,          0,          1,       0xffffffff,
+					100, 0xffffff9c, 65535, 65536, 0x7fffffff, 0x80000000, 1 << 20, 0};
 
 	return by[which & 15];
 }
@@ -278,8 +279,9 @@ static uint8_t type_of(const struct frame *frame, const uint8_t mac[6])
 /* The flags that make a session come to something, more often than others. */
 static uint8_t flags_of(uint8_t byte)
 {
-	static const uint8_t usual[16] = {TCP_SYN,           TCP_SYN | TCP_ACK, TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_FIN | TCP_ACK,
-					  TCP_FIN | TCP_ACK, TCP_RST,           TCP_ACK, TCP_SYN, TCP_SYN | TCP_ACK, TCP_RST | TCP_ACK};
+	static const uint8_t usual[16] = {TCP_SYN,           TCP_SYN | TCP_ACK, TCP_ACK,           TCP_ACK,
+					  TCP_ACK | TCP_PSH, TCP_FIN | TCP_ACK, TCP_FIN | TCP_ACK, TCP_RST,
+					  TCP_ACK,           TCP_SYN,           TCP_SYN | TCP_ACK, TCP_RST | TCP_ACK};
 
 	return byte & 0xc0 ? usual[byte & 15] : byte;
 }
@@ -310,7 +312,8 @@ static void packet_describe(struct packet *p, struct step *step, const uint8_t b
 	    .no_checksum = is_v4 && (byte[3] & 0xc0) == 0xc0,
 	};
 	if (!step->from_client) {
-		p->source = backend_at(backend_of(&step->flow, byte[1] / TOWN_SERVICES < 40 ? 0 : byte[1] / TOWN_SERVICES - 39));
+		p->source =
+		    backend_at(backend_of(&step->flow, byte[1] / TOWN_SERVICES < 40 ? 0 : byte[1] / TOWN_SERVICES - 39));
 		p->target = client;
 		tcp_from_backend(p, &step->flow);
 	} else {
@@ -326,13 +329,17 @@ static void packet_build_error(struct frame *frame, const struct packet *about, 
 {
 	bool is_v4 = packet_is_v4(about);
 	struct packet error = {
-	    .source = by_addressee ? about->target : is_v4 ? v4(0, 0, 254, 0) : v6(0, 0, 0xfe, 0),
+	    .source = by_addressee ? about->target
+		      : is_v4      ? v4(0, 0, 254, 0)
+				   : v6(0, 0, 0xfe, 0),
 	    .target = about->source,
 	    .protocol = is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
 	    .ttl = 64,
 	    .icmp_type = is_v4 ? 3 : 1,
 	    .quoted = about,
-	    .quoted_bytes = by_addressee ? 0 : is_v4 ? 28 : 48,
+	    .quoted_bytes = by_addressee ? 0
+			    : is_v4      ? 28
+					 : 48,
 	};
 
 	memcpy(error.target_mac, about->target_mac, 6);
