@@ -6,9 +6,9 @@
  */
 #include "user/rainbowd/api.c"
 #include "tests/fuzz/fuzz.h"
-#include "handlers.h"
-#include "keeper.h"
-#include "datapath_private.h"
+#include "rainbowd/handlers.h"
+#include "rainbowd/keeper.h"
+#include "rainbowd/datapath_private.h"
 
 static struct daemon daemon_;
 

@@ -56,15 +56,14 @@ $(BUILD)/fuzz/fuzz_$(1): $(call fuzz_objects,$(fuzz/$(1)_replay_src))
 	$$(Q)$$(CLANG) -fsanitize=fuzzer,address,undefined $(if $(COVERAGE),-fprofile-instr-generate) $$^ -o $$@ $(fuzz/$(1)_libs)
 endef
 $(foreach f,$(fuzzers),$(eval $(call fuzz_rules,$(f))))
-# These include files of rainbowd as those include each other.
-$(foreach d,$(BUILD) $(BUILD)/fuzz,$(addprefix $(d)/tests/fuzz/,fuzz_request.o fuzz_options.o)): cflags += -Iuser/rainbowd
+# Some include the skeleton.
 $(BUILD)/fuzz/%.o: | $(BUILD)/bpf/rainbow.skel.h
 
 .PHONY: fuzzers fuzz
 fuzzers: $(patsubst %,$(BUILD)/fuzz/fuzz_%,$(fuzzers))
 
 TIME ?= 60
-fuzz: ## fuzz every reader of outside bytes, TIME=60 seconds each; FUZZ='core body' some of them
+fuzz:
 	@scripts/install-deps.sh build test
 	@$(MAKE) fuzzers test-programs
 	@BUILD=$(BUILD) tests/fuzz/run.sh --seconds $(TIME) $(or $(FUZZ),$(fuzzers))

@@ -229,8 +229,8 @@ static void compare(bool all)
 		long native_count = 0, kernel_count = 0;
 		uint8_t key[64], *last = NULL;
 
-		/* Sessions are listed there in the order in which a hash table is walked. */
-		if (is_per_cpu(twin) || is(twin, "rainbow_due") || (!twin->mapped && !all))
+		/* A hash is walked in the kernel's order: it decides which sessions are listed first, and counted before they end. */
+		if (is_per_cpu(twin) || is(twin, "rainbow_due") || is(twin, "rainbow_census") || (!twin->mapped && !all))
 			continue;
 		native_count = native_for_each_touched(twin->native, compare_entry, twin);
 		while (!twin->mapped && !bpf_map_get_next_key(twin->fd, last, key)) {
