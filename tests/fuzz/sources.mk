@@ -26,7 +26,7 @@ fuzz/request_libs := $(libs_daemon)
 
 # The kernel's programs beside their native twins.
 programs += bpf/test_differential
-bpf/test_differential_src := tests/fuzz/test_differential.c $(fuzz_native_src) tests/bpf/world.c tests/bpf/world_maps.c
+bpf/test_differential_src := tests/fuzz/test_differential.c $(filter-out $(world_src),$(fuzz_native_src)) $(world_src)
 bpf/test_differential_libs := -lbpf -lelf -lz
 
 # --- how they are built -------------------------------------------------------------------------------------------------
