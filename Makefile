@@ -52,6 +52,7 @@ all: $(BUILD)/rainbowd $(BUILD)/rainbowctl ## build rainbowd and rainbowctl into
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@printf '  make %-12s %s\n' fuzz "every reader of outside bytes under libFuzzer; TIME=60 seconds each, FUZZ='core store' some"
 	@printf '  %s\n' "V=1 shows commands; SAN=address,undefined adds sanitizers; PREFIX=, DESTDIR= for install"
 
 # --- the kernel side, embedded by its skeleton -------------------------------------------------------------------------
@@ -137,7 +138,7 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(SBINDIR)/rainbowd $(DESTDIR)$(SBINDIR)/rainbowctl $(DESTDIR)$(MANDIR)/man8/rainbowd.8 \
 	      $(DESTDIR)$(MANDIR)/man8/rainbowctl.8 $(DESTDIR)$(COMPDIR)/rainbowctl
 
-clean: ## remove build/ and build-san/
-	rm -rf build build-san
+clean: ## remove build/, build-san/ and build-cov/
+	rm -rf build build-san build-cov
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -142,9 +142,9 @@ static __always_inline int way_is_taken(const struct rainbow_bucket *bucket, __u
 
 static __always_inline void way_free(struct rainbow_bucket *bucket, __u32 index)
 {
-	struct rainbow_way *way = way_get(bucket, index);
+	volatile __u64 *head = (void *)way_get(bucket, index);
 
-	*(volatile __u64 *)&way->pin = 0;
+	*head = 0;
 	__sync_fetch_and_and(&bucket->control, ~rainbow_way_tag(index & (RAINBOW_WAYS - 1), RAINBOW_TAG_MASK));
 }
 

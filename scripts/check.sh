@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Runs the tests: installs what is missing, builds, then unit, bpf and e2e programs, some at a time. One line for each; of one
+# Runs the tests: installs what is missing, builds, then unit, bpf, fuzz and e2e programs, some at a time. One line for each; of one
 # that failed, the end of its log. The last line is "N passed, N failed, N skipped"; the exit code is 0 if none failed.
 #
 #   check.sh [-j N] [--list] [PATTERN]...     PATTERN: part of a name, as in e2e/p1 or bpf/; without one, all
@@ -17,7 +17,7 @@ readonly LOGS=$BUILD/check
 readonly LOG_LINES=40
 readonly SKIPPED=77
 
-declare -A limit_of=([unit]=120 [bpf]=180 [e2e]=300) # seconds
+declare -A limit_of=([unit]=120 [bpf]=180 [fuzz]=120 [e2e]=300) # seconds
 declare -A name_of=() began_of=()                    # by the pid of its `timeout`
 tests=() patterns=()
 jobs=2
@@ -67,6 +67,10 @@ step() { # COMMAND...
 build() {
 	step scripts/install-deps.sh build test peers || return
 	step make -s BUILD="$BUILD" all test-programs || return
+	# Who asks for another part of the tests need not wait for these.
+	if ((${#patterns[@]} == 0)) || [[ ${patterns[*]} == *fuzz* ]]; then
+		step make -s BUILD="$BUILD" fuzzers || return
+	fi
 	# A rainbowd that calls itself newer, for the upgrades in e2e/p1.
 	step make -s BUILD="$BUILD/next" VERSION=next "$BUILD/next/rainbowd"
 }
@@ -84,7 +88,7 @@ list_e2e() {
 collect() {
 	local file name
 
-	for file in "$BUILD"/tests/unit/* "$BUILD"/tests/bpf/*; do
+	for file in "$BUILD"/tests/unit/* "$BUILD"/tests/bpf/* "$BUILD"/tests/fuzz/*; do
 		[[ -f $file && -x $file ]] || continue
 		name=${file#"$BUILD/tests/"}
 		! is_wanted "$name" || tests+=("$name")
@@ -97,6 +101,7 @@ collect() {
 command_of() { # NAME
 	case $1 in
 	e2e/*) printf 'tests/%s.sh' "$1" ;;
+	fuzz/*) printf 'tests/fuzz/run.sh %s' "${1#fuzz/}" ;;
 	*) printf '%s/tests/%s' "$BUILD" "$1" ;;
 	esac
 }
@@ -111,14 +116,15 @@ report() { # WORD NAME SECONDS [REASON]
 
 # In a process group of its own, which `timeout` makes and signals as a whole; so an interrupt reaches it by our hand alone.
 start() { # NAME
-	local name=$1
+	local name=$1 command
 
-	if ((EUID != 0)) && [[ $name != unit/* ]]; then
+	if ((EUID != 0)) && [[ $name != unit/* && $name != fuzz/* ]]; then
 		report skipped "$name" 0.0 'needs root'
 		skipped=$((skipped + 1))
 		return
 	fi
-	timeout -k 30 "${limit_of[${name%%/*}]}" "$(command_of "$name")" >"$(log_of "$name")" 2>&1 </dev/null &
+	read -ra command <<<"$(command_of "$name")"
+	timeout -k 30 "${limit_of[${name%%/*}]}" "${command[@]}" >"$(log_of "$name")" 2>&1 </dev/null &
 	name_of[$!]=$name
 	began_of[$!]=${EPOCHREALTIME/./}
 }

@@ -34,6 +34,8 @@ test  util-linux           nsenter, flock, setpriv
 test  procps               sysctl, ps
 test  jq                   reads the JSON of rainbowctl
 test  libcmocka-dev        unit tests
+test  libclang-rt-dev      libFuzzer and the sanitizers, for make fuzz
+test  llvm                 llvm-cov: what the fuzzers reach
 test  nginx                a real HTTP server
 test  iputils-ping         foreign traffic through the router
 test  curl                 a real HTTP client; asks the API
