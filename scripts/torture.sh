@@ -33,7 +33,7 @@ source "$LAB_ROOT/tests/torture/quiet.sh"
 readonly SESSIONS=${SESSIONS:-5000} TIME=${TIME:-2m}
 readonly EVENTS=${EVENTS:-} # only these; for repeating a part
 FAKETIME_LIBRARY=$(find /usr/lib -path '*/faketime/libfaketime.so.1' -print -quit)
-readonly PER_ORACLE=9000 PER_SERVER=16000 EVENTS_TO_QUIET=12
+readonly PER_ORACLE=9000 PER_SERVER=16000 QUIET_EVERY_S=12
 
 declare -A SPAN=([s]=1 [m]=60 [h]=3600)
 [[ $TIME =~ ^([0-9]+)([smh])$ ]] || { echo "torture: TIME=$TIME: a number and s, m or h, as in 10m" >&2 && exit 2; }
@@ -84,7 +84,7 @@ oracle_log() {
 oracles_start() {
 	local i
 
-	: >"$LAB_DIR/events"
+	touch "$LAB_DIR/events" "$LAB_DIR/bpf-ids"
 	for ((i = 1; i <= ORACLES; i++)); do
 		lab_spawn "oracle-$i" clients "$LAB_BUILD/tests/torture/oracle" --to "$LAB_SERVICE4:80" \
 			--from "10.1.$((64 + 2 * i)).0+500" --control "$LAB_DIR/oracle-$i.ctl" --rate $((2000 / ORACLES)) --timeout 30000 --seed $((SEED * 100 + i)) --events "$LAB_DIR/events"
@@ -190,6 +190,7 @@ setup() {
 	order_wheel set-weight chat v1=50 v2=30 v3
 	oracle_all sessions $((SESSIONS / ORACLES))
 	lab_until 120 'the sessions to be open' oracles_are_full || fail "not open: $(oracle_tell_all stats)"
+	oracle_all rate $((SESSIONS / 20 / ORACLES + 50))
 }
 
 # --- the run -----------------------------------------------------------------------------------------------------------------
@@ -213,12 +214,14 @@ chaos_step() {
 }
 
 chaos_run() {
-	local until=$((SECONDS + TIME_S)) n=0
+	local until=$((SECONDS + TIME_S)) quiet=$((SECONDS + QUIET_EVERY_S))
 
 	while ((SECONDS < until)); do
 		chaos_step
-		((++n % 4 != 0)) || quiet_fail_if_oracle_failed
-		((n % EVENTS_TO_QUIET != 0)) || quiet_point
+		quiet_fail_if_oracle_failed
+		((SECONDS >= quiet)) || continue
+		quiet_point
+		quiet=$((SECONDS + QUIET_EVERY_S))
 	done
 	quiet_point
 }

@@ -622,7 +622,7 @@ event_table_full() {
 	lab_until 20 'a new session to be refused' table_has_refused "$before" || true
 	chaos_note "refused for want of room: $(($(packet_count refused_table_full) - before))"
 	oracle_all surplus 0
-	oracle_all leave $(((TABLE - SESSIONS) / ORACLES)) fin
+	oracle_all leave $((($(oracle_sum .live) - SESSIONS) / ORACLES + 1)) fin
 }
 
 table_has_refused() { # BEFORE

@@ -121,8 +121,8 @@ quiet_point() {
 	fi
 	leaks_note
 	say "agreed: $(tr '\n' ' ' <"$LAB_DIR/count.kernel"), $(oracle_tell_all stats | jq -sc '{live: map(.live) | add, half: map(.half_closed)
-		| add, stalled: map(.stalled) | add, turns: map(.turns) | add, refused: map(.refused) | add, forced: map(.forced) | add,
-		crashed: map(.crashed) | add}')"
+		| add, stalled: map(.stalled) | add, turns: map(.turns) | add, refused: map(.refused) | add, forced: map(.ended.forced) | add,
+		crashed: map(.ended.crashed) | add}')"
 	oracle_all calm off
 }
 
