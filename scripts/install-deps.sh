@@ -35,6 +35,7 @@ test  procps               sysctl, ps
 test  jq                   reads the JSON of rainbowctl
 test  libcmocka-dev        unit tests
 test  nginx                a real HTTP server
+test  libfaketime          a wall clock of its own for rainbowd, to make it jump
 test  iputils-ping         foreign traffic through the router
 test  curl                 a real HTTP client; asks the API
 test  iperf3               real bulk transfers, TCP and UDP

@@ -29,7 +29,7 @@ static const char usage_text[] =
     "  reuse N                  N new sessions from ports of sessions that went without a word\n"
     "  excuse forced|crashed|refused|delayed NAME|all on|off    what sessions may meet, from now on, or no longer\n"
     "  allow any|LABEL,...      where new sessions may go; steer CIDR [LABEL,...]    the same for an address range\n"
-    "  list LIVE-FILE GHOST-FILE | history ADDR:PORT\n";
+    "  list LIVE-FILE GHOST-FILE | history ADDR:PORT|unsettled\n";
 
 struct oracle_options oracle_options = {.rate = 500, .timeout_ms = 20000, .seed = 1};
 

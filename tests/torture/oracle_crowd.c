@@ -10,8 +10,9 @@
 #include "tests/lab/control.h"
 #include "tests/torture/oracle.h"
 
-#define TICK_MS  10
-#define ASK_RATE 8000 /* turns begun a second, when all are told to take one */
+#define TICK_MS        10
+#define HISTORIES_TOLD 10
+#define ASK_RATE       8000 /* turns begun a second, when all are told to take one */
 
 struct oracle_counts oracle_counts;
 bool crowd_is_calm;
@@ -155,18 +156,28 @@ static json_t *list_write(const char *live_path, const char *ghost_path)
 	return done(crowd_count);
 }
 
+static bool is_unsettled(const struct session *session)
+{
+	return session->state == SESSION_CONNECTING || session->state == SESSION_GREETING || session->state == SESSION_ASKED ||
+	       session->state == SESSION_ENDING;
+}
+
+/* Writes to stderr what is known of the session of that address, or of those that wait for something; answers with addresses. */
 static json_t *history_tell(const char *wanted)
 {
+	bool wants_unsettled = !strcmp(wanted, "unsettled");
+	json_t *found = json_array();
 	char address[ADDR_TEXT_SIZE];
-	size_t i, found = 0;
+	size_t i;
 
-	for (i = 0; i < crowd_count; i++) {
-		if (strcmp(session_address(crowd[i], address), wanted))
+	for (i = 0; i < crowd_count && json_array_size(found) < HISTORIES_TOLD; i++) {
+		session_address(crowd[i], address);
+		if (wants_unsettled ? !is_unsettled(crowd[i]) : strcmp(address, wanted))
 			continue;
 		session_history_print(stderr, crowd[i]);
-		found++;
+		json_array_append_new(found, json_string(address));
 	}
-	return done(found);
+	return json_pack("{s:o}", "found", found);
 }
 
 /* `count` sessions, beginning somewhere, end in this manner; of one version if it is named. */

@@ -72,7 +72,8 @@ bool excuse_held(enum excuse_kind kind, const char *name, int64_t since)
 
 	for (i = excuse_count; i-- > 0;) {
 		excuse = &excuses[i];
-		if (excuse->kind == kind && excuse->until >= since && (!excuse->name[0] || !name || !strcmp(excuse->name, name)))
+		if (excuse->kind == kind && excuse->until >= since &&
+		    (!excuse->name[0] || !name || !strcmp(excuse->name, name)))
 			return true;
 	}
 	return false;

@@ -40,13 +40,17 @@ const char *session_address(const struct session *session, char buf[ADDR_TEXT_SI
 	return endpoint_format(&session->from, session->port, buf);
 }
 
+static const char *const state_words[SESSION_STATES] = {
+    "over", "connecting", "waits for a greeting", "ready", "waits for an answer", "ends", "half-closed", "stalled"};
+
 void session_history_print(FILE *to, const struct session *session)
 {
 	unsigned int i = session->moments > MOMENTS ? session->moments - MOMENTS : 0;
 	char address[ADDR_TEXT_SIZE];
 
-	fprintf(to, "session %016" PRIx64 " of %s, %s at %s, opened at %" PRId64 " ms, turn %lu\n", session->id,
-		session_address(session, address), session->label[0] ? session->label : "no version yet",
+	fprintf(to, "session %016" PRIx64 " of %s, %s, %s at %s, opened at %" PRId64 " ms, turn %lu\n", session->id,
+		session_address(session, address), state_words[session->state],
+		session->label[0] ? session->label : "no version yet",
 		session->backend[0] ? session->backend : "no backend yet", session->opened, session->turn);
 	for (; i < session->moments; i++) {
 		const struct moment *moment = &session->history[i % MOMENTS];

@@ -4,7 +4,7 @@
 # The quiet points of `make torture`: the chaos stops, what is in flight settles, every session takes a turn, and then three accounts of
 # the sessions must agree exactly: the oracle's, the servers' and rainbow's. Sourced by scripts/torture.sh.
 
-readonly QUIET_PATIENCE=90 # seconds; the backoff of TCP after an outage is the longest of it
+readonly QUIET_PATIENCE=${PATIENCE:-90} # seconds; the backoff of TCP after an outage is the longest of it
 
 QUIET_POINTS=0
 
@@ -98,15 +98,31 @@ quiet_overdue() {
 		and (.drain.deadline | fromdateiso8601) + 15 < now + '"$CHAOS_CLOCK"') | .label' status
 }
 
+# What the oracle, rainbow and both stacks know of the sessions that wait for something.
+quiet_unsettled() {
+	local address n
+
+	for address in $(oracle_tell_all history unsettled | jq -r '.found[]'); do
+		printf '%s\n' "--- $address" "$(lab_ctl whois "$address" 2>&1)" \
+			"$(lab_in clients ss -tanoi src "$address" 2>&1 | tail -n +2)"
+		for ((n = 1; n <= LAB_BACKENDS; n++)); do
+			lab_in "backend$n" ss -tanoi dst "$address" 2>&1 | tail -n +2
+		done
+	done
+	oracle_log
+}
+
 quiet_point() {
 	local differs
 
 	part "quiet point $((++QUIET_POINTS))"
 	event_fair || true
 	oracle_all calm on
-	lab_until "$QUIET_PATIENCE" 'what is in flight to settle' quiet_is_settled || fail "not settled: $(oracle_tell_all stats)"
+	lab_until "$QUIET_PATIENCE" 'what is in flight to settle' quiet_is_settled ||
+		fail "not settled: $(oracle_tell_all stats) $(quiet_unsettled)"
 	oracle_all turn
-	lab_until "$QUIET_PATIENCE" 'every session to take a turn' quiet_is_settled || fail "not every turn was answered: $(oracle_tell_all stats)"
+	lab_until "$QUIET_PATIENCE" 'every session to take a turn' quiet_is_settled ||
+		fail "not every turn was answered: $(oracle_tell_all stats) $(quiet_unsettled)"
 	quiet_fail_if_oracle_failed
 	lab_until "$QUIET_PATIENCE" 'the accounts of oracle, servers and rainbow to agree' quiet_agrees || {
 		differs=$(head -n 20 "$LAB_DIR/differs")
