@@ -111,19 +111,17 @@ bench: ## ns per packet as ratios to a floor; set-weight, sweep and memory at a 
 	@$(MAKE) all test-programs
 	@scripts/bench.sh
 
-<<<<<<< HEAD
 bench-peers: ## rainbow beside nftables, HAProxy, nginx and plain forwarding; writes docs/comparison.md (root; PEERS="--rounds 3")
 	@scripts/install-deps.sh build test peers
 	@$(MAKE) all test-programs
 	@scripts/bench-peers.sh $(PEERS)
-=======
+
 torture: ## thousands of real sessions under a seeded chaos: SEED= TIME=10m SESSIONS=50000 TOPOLOGY= EVENTS= (root)
 	@scripts/install-deps.sh build test
 	@$(MAKE) all test-programs
 	@$(MAKE) BUILD=$(BUILD)/next VERSION=next $(BUILD)/next/rainbowd
 	@BUILD=$(BUILD) scripts/torture.sh $(if $(SEED),SEED=$(SEED)) TIME=$(or $(TIME),10m) SESSIONS=$(or $(SESSIONS),50000) \
 		$(if $(TOPOLOGY),TOPOLOGY=$(TOPOLOGY)) $(if $(EVENTS),EVENTS="$(EVENTS)")
->>>>>>> 500699b (torture: make target, short forms for make check)
 
 deps: ## install the packages that building and testing need (root)
 	@scripts/install-deps.sh

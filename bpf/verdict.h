@@ -27,11 +27,17 @@ static __always_inline void decide_closed(struct way *way)
 		way->verdict = VERDICT_CLOSED_DROP;
 }
 
-/* The same, and notes on the pin which end has been told: not the one whose RST may be a stranger's. */
+/*
+ * The same, and notes on the pin which end has heard of it: by the RST with which a stack answers a question (probe.c) about a
+ * connection that it no longer has. That we sent an RST proves nothing: it may be lost, or made from a packet so old that its number is
+ * refused. The answer bears the number that was in the question, which no stranger knows.
+ */
 static __always_inline void decide_killed(struct way *way, struct rainbow_pin *pin, __u8 told)
 {
+	__u32 asked = told == RAINBOW_TOLD_CLIENT ? pin->server.ack : pin->client.ack;
+
 	decide_closed(way);
-	if (way->verdict == VERDICT_CLOSED_RESET)
+	if (is_reset(&way->packet) && way->packet.segment.seq == asked)
 		pin->told |= told;
 }
 
