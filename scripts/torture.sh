@@ -120,16 +120,31 @@ replica_server() { # LABEL REPLICA
 	printf 'server-%d-%s' "$(replica_backend "$@")" "$1"
 }
 
+replica_spawn() { # LABEL REPLICA
+	local name
+
+	name=$(replica_server "$@")
+	lab_spawn "$name" "backend$(replica_backend "$@")" "$LAB_BUILD/tests/lab/agent-server" --label "$1" \
+		--backend "$(replica_name "$@")" --control "$LAB_DIR/$name.ctl" --listen "tcp:$(replica_port "$@")" --tokens 1 --pause 1
+}
+
+replica_await() { # LABEL REPLICA
+	lab_until 30 "$(replica_name "$@") to listen" lab_tell "$(replica_server "$@")" stats || fail "$(replica_name "$@") does not listen"
+}
+
 replica_start() { # LABEL REPLICA
-	lab_server "$(replica_backend "$@")" "$1" "tcp:$(replica_port "$@")" -- --backend "$(replica_name "$@")" --tokens 1 --pause 1
+	replica_spawn "$@"
+	replica_await "$@"
 }
 
 servers_start() {
-	local label j
+	local label j step
 
-	for label in "${CHAOS_LABELS[@]}"; do
-		for ((j = 0; j < REPLICAS; j++)); do
-			replica_start "$label" "$j"
+	for step in replica_spawn replica_await; do
+		for label in "${CHAOS_LABELS[@]}"; do
+			for ((j = 0; j < REPLICAS; j++)); do
+				"$step" "$label" "$j"
+			done
 		done
 	done
 }
