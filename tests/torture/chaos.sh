@@ -17,7 +17,7 @@ readonly CHAOS_EVENTS=(
 readonly CHAOS_LABELS=(v1 v2 v3 v4 v5 v6)
 
 # shellcheck disable=SC2034 # for scripts/torture.sh
-declare -A CHAOS_DONE=()    # by event
+declare -A CHAOS_DONE=() # by event
 declare -A CHAOS_REMOVED=() # "label replica" of backends taken away
 declare -A CHAOS_STEERS=()  # range -> label
 CHAOS_TOLD=' '              # what can not be done here and was told
@@ -281,7 +281,9 @@ event_steer_rm() {
 # --- rainbowd ----------------------------------------------------------------------------------------------------------------
 
 daemon_start() {
-	lab_rainbowd_start "$HOOK" --max-sessions "$TABLE" || fail "rainbowd did not start: $(tail -n 5 "$LAB_DIR/rainbowd.log")"
+	lab_rainbowd_start "$HOOK" --max-sessions "$TABLE" || true
+	lab_until 60 'rainbowd to answer' lab_ctl status -o json ||
+		fail "rainbowd did not start: $(tail -n 5 "$LAB_DIR/rainbowd.log")"
 }
 
 event_kill() {
@@ -348,6 +350,7 @@ event_resize() {
 		daemon_start
 		return 1
 	fi
+	lab_until 60 'rainbowd to answer' lab_ctl status -o json || fail 'rainbowd does not answer after a resize'
 	limit=$(json .daemon.pins.limit status)
 	chaos_note "rainbowd started with --max-sessions $larger: room for $limit"
 	if ((limit >= larger)); then
@@ -665,7 +668,7 @@ event_bpffs() {
 	if [[ $DRAWN == ends ]]; then
 		lab_end rainbowd KILL
 		lab_rainbowd_start "$HOOK" --max-sessions "$TABLE" >/dev/null 2>&1 || code=$?
-		((code != 0)) || fail 'without its bpffs rainbowd started: with which maps?'
+		((code != 0)) || ! lab_runs rainbowd || fail 'without its bpffs rainbowd started: with which maps?'
 		lab_end rainbowd
 		chaos_note "rainbowd killed, and without the bpffs: $(tail -n 1 "$LAB_DIR/rainbowd.log")"
 	fi
