@@ -416,6 +416,7 @@ event_crash() {
 	draw "$REPLICAS"
 	name=$(replica_name "$label" "$DRAWN")
 	oracle_all excuse crashed "$name" on
+	oracle_all unstall "$name"
 	lab_end "$(replica_server "$label" "$DRAWN")" KILL
 	chaos_note "$name crashed"
 	local replica=$DRAWN

@@ -26,6 +26,7 @@ static const char usage_text[] =
     "  turn                     every session takes a turn now\n"
     "  sessions N | rate N | surplus N        keep N open; open N more, once\n"
     "  leave N fin|rst|half|stall|vanish [VERSION]    N sessions end in this manner\n"
+    "  unstall BACKEND          its sessions that do not read end by RST\n"
     "  reuse N                  N new sessions from ports of sessions that went without a word\n"
     "  excuse forced|crashed|refused|delayed NAME|all on|off    what sessions may meet, from now on, or no longer\n"
     "  allow any|LABEL,...      where new sessions may go; steer CIDR [LABEL,...]    the same for an address range\n"

@@ -107,6 +107,7 @@ int manner_parse(const char *word, enum manner *manner);
 void session_open(uint16_t port); /* port 0: any */
 bool session_ask(struct session *session);
 bool session_leave(struct session *session, enum manner manner);
+bool session_unstall(struct session *session); /* a stalled one: ends by RST */
 const char *session_address(const struct session *session, char buf[ADDR_TEXT_SIZE]);
 void session_history_print(FILE *to, const struct session *session);
 

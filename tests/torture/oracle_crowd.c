@@ -195,6 +195,22 @@ static json_t *leave_some(uint64_t count, enum manner manner, const char *label)
 	return done(count - left);
 }
 
+/*
+ * Sessions that do not read end by RST, before a backend is killed: its kernel goes on holding what they did not read, without a
+ * server that could say so.
+ */
+static json_t *unstall(const char *backend)
+{
+	unsigned long count = 0;
+	size_t i;
+
+	for (i = crowd_count; i-- > 0;) {
+		if (i < crowd_count && crowd[i]->state == SESSION_STALLED && !strcmp(crowd[i]->backend, backend))
+			count += session_unstall(crowd[i]);
+	}
+	return done(count);
+}
+
 /* New sessions from the ports that ghosts had: their pins may still be there. */
 static json_t *reuse_ports(uint64_t count)
 {
@@ -248,6 +264,8 @@ json_t *crowd_answer(int count, char **words)
 		return list_write(words[1], words[2]);
 	if (!strcmp(words[0], "history") && count > 1)
 		return history_tell(words[1]);
+	if (!strcmp(words[0], "unstall") && count > 1)
+		return unstall(words[1]);
 	if (!strcmp(words[0], "quit")) {
 		crowd_end();
 		return counts();

@@ -281,6 +281,12 @@ bool session_leave(struct session *session, enum manner manner)
 	return true;
 }
 
+bool session_unstall(struct session *session)
+{
+	leave_rst(session);
+	return true;
+}
+
 /* Most by FIN; the rest spread over the other manners. */
 static enum manner manner_draw(void)
 {
