@@ -106,13 +106,14 @@ event_weights() {
 	((${#labels[@]} > 0)) || return 1
 	draw "${#labels[@]}"
 	labels=("${labels[@]:DRAWN}" "${labels[@]:0:DRAWN}")
-	draw 3
+	draw 2
 	if ((DRAWN == 0)); then # all to one
 		order_wheel set-weight chat "${labels[0]}=100"
 		return
 	fi
 	for label in "${labels[@]:1}"; do
-		draw $((left + 1))
+		draw 2
+		((DRAWN == 0)) || draw $((left + 1)) # half of them get nothing: by what meets those, P2 is judged
 		share=$DRAWN left=$((left - DRAWN))
 		words+=("$label=$((share / 10)).$((share % 10))")
 	done
