@@ -46,7 +46,7 @@ objects     = $(patsubst %.c,$(BUILD)/%.o,$(1))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help test-programs install uninstall clean format lint check demo bench bench-peers deps
+.PHONY: all help test-programs install uninstall clean format lint check demo bench bench-peers torture deps
 
 all: $(BUILD)/rainbowd $(BUILD)/rainbowctl ## build rainbowd and rainbowctl into build/
 
@@ -116,6 +116,13 @@ bench-peers: ## rainbow beside nftables, HAProxy, nginx and plain forwarding; wr
 	@scripts/install-deps.sh build test peers
 	@$(MAKE) all test-programs
 	@scripts/bench-peers.sh $(PEERS)
+
+torture: ## thousands of real sessions under a seeded chaos: SEED= TIME=10m SESSIONS=50000 TOPOLOGY= EVENTS= (root)
+	@scripts/install-deps.sh build test
+	@$(MAKE) all test-programs
+	@$(MAKE) BUILD=$(BUILD)/next VERSION=next $(BUILD)/next/rainbowd
+	@BUILD=$(BUILD) scripts/torture.sh $(if $(SEED),SEED=$(SEED)) TIME=$(or $(TIME),10m) SESSIONS=$(or $(SESSIONS),50000) \
+		$(if $(TOPOLOGY),TOPOLOGY=$(TOPOLOGY)) $(if $(EVENTS),EVENTS="$(EVENTS)")
 
 deps: ## install the packages that building and testing need (root)
 	@scripts/install-deps.sh

@@ -28,18 +28,16 @@ static __always_inline void decide_closed(struct way *way)
 }
 
 /*
- * The same, and notes on the pin which end has been told: by an RST that it takes, which is one made of a packet that acknowledges
- * what was sent to it. Any other packet may be a stranger's, and the end in whose name it came would be asked no more.
+ * The same, and notes on the pin which end has heard of it: by the RST with which a stack answers a question (probe.c) about a
+ * connection that it no longer has. That we sent an RST proves nothing: it may be lost, or made from a packet so old that its number is
+ * refused. The answer bears the number that was in the question, which no stranger knows.
  */
 static __noinline int decide_killed(struct way *way, struct rainbow_pin *pin, __u8 told)
 {
-	const struct rainbow_segment *segment = &way->packet.segment;
-	const struct rainbow_side *sender = told == RAINBOW_TOLD_CLIENT ? &pin->client : &pin->server;
-	const struct rainbow_side *receiver = told == RAINBOW_TOLD_CLIENT ? &pin->server : &pin->client;
+	__u32 asked = told == RAINBOW_TOLD_CLIENT ? pin->server.ack : pin->client.ack;
 
 	decide_closed(way);
-	if (way->verdict == VERDICT_CLOSED_RESET && (segment->flags & RAINBOW_TCP_ACK) &&
-	    rainbow_seq_within(segment->ack, sender->ack, receiver->next))
+	if (is_reset(&way->packet) && way->packet.segment.seq == asked)
 		pin->told |= told;
 	return 0;
 }

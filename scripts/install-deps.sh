@@ -37,6 +37,7 @@ test  libcmocka-dev        unit tests
 test  libclang-rt-dev      libFuzzer and the sanitizers, for make fuzz
 test  llvm                 llvm-cov: what the fuzzers reach
 test  nginx                a real HTTP server
+test  libfaketime          a wall clock of its own for rainbowd, to make it jump
 test  iputils-ping         foreign traffic through the router
 test  curl                 a real HTTP client; asks the API
 test  nftables             loses packets on the way

@@ -266,8 +266,8 @@ RAINBOW_SIZE_IS(struct rainbow_bucket, 576);
 #define RAINBOW_FLOWS_INCARNATION 0x7ff00000u
 #define RAINBOW_FLOWS_NEXT        0x00100000u
 #define RAINBOW_FLOWS_ENDED       0x80000000u
-#define RAINBOW_TOLD_CLIENT       1 /* an RST was made from a packet of the client */
-#define RAINBOW_TOLD_SERVER       2 /* ... of the backend */
+#define RAINBOW_TOLD_CLIENT       1 /* the client's stack has no such connection any more */
+#define RAINBOW_TOLD_SERVER       2 /* the backend's */
 #define RAINBOW_TOLD_BOTH         3
 
 /* rainbow_nursery: LRU_HASH, key struct rainbow_flow. Where a flow waits until its handshake is proven. */

@@ -229,11 +229,11 @@ static void test_due_until_both_are_told(void **state)
 	struct scene scene;
 
 	(void)state;
-	set(&scene, LIVE " kill data");
+	set(&scene, LIVE " kill rst");
 	assert_int_equal(world_sweep(&world, 16).due, 1);
 	assert_int_equal(world.due[0].pin.told, RAINBOW_TOLD_CLIENT);
 	assert_int_equal(world.due[0].pin.asked, 1);
-	scene_play(&scene, "sdata");
+	scene_play(&scene, "srst");
 	assert_int_equal(world_sweep(&world, 16).due, 0);
 }
 

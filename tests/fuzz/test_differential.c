@@ -52,7 +52,7 @@ static void __attribute__((noreturn)) fail(const char *what, const char *detail)
 		(unsigned long long)steps_done, (unsigned long long)seed, step.deed);
 	if (step.deed == DEED_PACKET) {
 		fprintf(stderr, "hook %d, ifindex %u, frame:", step.packet.hook, step.packet.ifindex);
-		for (i = 0; i < step.packet.length; i++)
+		for (i = 0; i < step.packet.length && i < 128; i++)
 			fprintf(stderr, " %02x", step.packet.bytes[i]);
 		fprintf(stderr, "\n");
 	}

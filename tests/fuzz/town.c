@@ -172,8 +172,13 @@ static long fib_found(struct bpf_fib_lookup *ask, const struct town_device *by, 
 /* Site 0 is wan0, site 1 lan0, site 9 behind the router; nine backends follow on each of the first two. */
 static long fib_site(struct bpf_fib_lookup *ask, uint8_t site, bool is_host, uint8_t host, uint8_t lan, uint8_t wan)
 {
-	if (site == 9)
+	if (site == 9) { /* by the router, which is named as the next hop */
+		if (ask->family == AF_INET)
+			memcpy(&ask->ipv4_dst, "\x0a\x00\x00\xfe", 4);
+		else
+			memcpy(ask->ipv6_dst, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\xfe", 16);
 		return fib_found(ask, &town.wan, 0, 0xfe);
+	}
 	if (site > 1 || (is_host && host == 1))
 		return BPF_FIB_LKUP_RET_NOT_FWDED;
 	if (is_host && site == 1 && host > lan && host < lan + 10)

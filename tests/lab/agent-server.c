@@ -28,6 +28,7 @@ static const char usage_text[] =
     "  close N|all      ends so many sessions by FIN, oldest first; the clients are told\n"
     "  half-close N|all sends FIN but goes on listening\n"
     "  reset N|all      ends them by RST\n"
+    "  list FILE        writes a line for each session: client address, label, backend, id\n"
     "  quit\n";
 
 struct server_options server_options = {.label = "v1", .backend = "backend", .tokens = 4, .pause_ms = 20};
@@ -59,6 +60,19 @@ static json_t *sessions_command(bool (*act)(struct session *session), const char
 	return json_pack("{s:I}", "sessions", (json_int_t)done);
 }
 
+static json_t *list_write(const char *path)
+{
+	FILE *file = path ? fopen(path, "w") : NULL;
+	struct session *session;
+	unsigned long listed = 0;
+
+	for (session = session_first; file && session; session = session->next, listed++)
+		session_list(session, file);
+	if (!file || fclose(file))
+		return control_error("%s: %s", path ? path : "list FILE", strerror(errno));
+	return json_pack("{s:I}", "sessions", (json_int_t)listed);
+}
+
 static json_t *answer(int count, char **words)
 {
 	(void)count;
@@ -70,6 +84,8 @@ static json_t *answer(int count, char **words)
 		return sessions_command(session_half_close, words[1]);
 	if (!strcmp(words[0], "reset"))
 		return sessions_command(session_reset, words[1]);
+	if (!strcmp(words[0], "list"))
+		return list_write(words[1]);
 	if (!strcmp(words[0], "quit")) {
 		loop_stop();
 		return stats();

@@ -3,6 +3,7 @@
 #ifndef RAINBOW_LAB_SERVER_H
 #define RAINBOW_LAB_SERVER_H
 
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "tests/lab/agent.h"
@@ -65,6 +66,8 @@ void session_free(struct session *session, unsigned long *end);
 bool session_close(struct session *session);
 bool session_half_close(struct session *session);
 bool session_reset(struct session *session);
+/* "<client address:port> <label> <backend> <id>" and a newline. */
+void session_list(const struct session *session, FILE *to);
 
 /* server_tcp.c, server_udp.c: 0 or -errno. */
 int server_tcp_listen(uint16_t port);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <common/addr.h>
+
 #include "tests/lab/server.h"
 
 struct session *session_first;
@@ -153,6 +155,21 @@ bool session_reset(struct session *session)
 	agent_close_resets(session->source.fd);
 	session_free(session, &server_counts.ended_by_us);
 	return true;
+}
+
+void session_list(const struct session *session, FILE *to)
+{
+	struct sockaddr_storage peer = session->peer;
+	socklen_t size = sizeof(peer);
+	char text[ADDR_TEXT_SIZE];
+	struct rainbow_addr addr;
+	uint16_t port;
+
+	if (session->socket < 0 && getpeername(session->source.fd, (struct sockaddr *)&peer, &size))
+		return; /* it has ended, and the next event tells it */
+	addr_from_sockaddr((struct sockaddr *)&peer, &addr, &port);
+	fprintf(to, "%s %s %s %016lx\n", endpoint_format(&addr, port, text), server_options.label, server_options.backend,
+		(unsigned long)session->id);
 }
 
 /* --- birth and end --------------------------------------------------------------------------------------------------- */

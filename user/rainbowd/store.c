@@ -69,7 +69,13 @@ int store_end(struct store *store, int rc, struct error *err)
 
 int store_flush(struct store *store, struct error *err)
 {
-	return sqlite3_db_cacheflush(store->db) == SQLITE_OK ? 0 : store_fail(store, err);
+	int rc = sqlite3_db_cacheflush(store->db);
+
+	if (rc == SQLITE_OK)
+		return 0;
+	/* What this call returns is not noted in the connection, whose message would say "not an error". */
+	return error_set(err, ERROR_INTERNAL, NULL, "database %s: %s; the command has no effect",
+			 sqlite3_db_filename(store->db, "main"), sqlite3_errstr(rc));
 }
 
 int store_commit(struct store *store, struct error *err)
