@@ -43,7 +43,7 @@ static __always_inline __u32 choose_steered(const struct rainbow_flow *flow, con
  * What this client has: its live session, else what its last first packet was given. `steered` wins over a session without
  * flows (which ends), never over one with flows: those stay together.
  */
-static __noinline int choose_affine(const struct rainbow_flow *flow, __u32 steered, struct choice *choice)
+static __always_inline int choose_affine(const struct rainbow_flow *flow, __u32 steered, struct choice *choice)
 {
 	struct rainbow_service *service = service_get(flow->service);
 	struct rainbow_nursling *nursling;

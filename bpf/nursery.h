@@ -129,6 +129,8 @@ static __always_inline void pin_begin(struct rainbow_pin *pin, const struct rain
 	pin->server.next = n->server_next;
 	pin->server.ack = n->client_isn + 1;
 	pin->server_window = rainbow_window(pin->server.ack, n->server_edge, pin->server_scale);
+	if (!pin->server_window && n->server_edge != pin->server.ack) /* less than a unit is not nothing */
+		pin->server_window = 1;
 }
 
 static __always_inline int version_keeps(__u32 id)

@@ -49,12 +49,13 @@ static inline __u32 rainbow_edge(const struct rainbow_side *side, __u16 window, 
 }
 
 /*
- * The window, in units of the scale and rounded up, that reaches from ack to edge. Rounded up, since a receiver rounds the window
- * that it announces down: its edge seems to go back by less than a unit where it has not moved (RFC 7323, 2.4).
+ * The window, in units of the scale and rounded down, that reaches from ack to edge. Rounding matters only where a receiver
+ * announces less than it did before, and for the window of a SYN-ACK, which is not scaled (RFC 7323, 2.2): what a receiver does
+ * not take must not count as an end, so the edge is never beyond the true one, and behind it by less than a unit.
  */
 static inline __u16 rainbow_window(__u32 ack, __u32 edge, __u8 scale)
 {
-	__u32 units = (edge - ack + (1u << scale) - 1) >> scale;
+	__u32 units = (edge - ack) >> scale;
 
 	return units > 65535 ? 65535 : (__u16)units;
 }
@@ -107,11 +108,11 @@ static inline void rainbow_tcp_note(struct rainbow_side *sender, __u16 *window, 
 
 /*
  * Judges a segment from `sender`, which has `finished` or not, to `receiver`, and notes what it tells of the sender. `window` is
- * the sender's, in units of 2^scale bytes; receiver_edge is where that of the receiver ends.
+ * the sender's, in units of 2^scale bytes; receiver_edge is where that of the receiver ends, known to 2^receiver_scale bytes.
  */
 static inline __attribute__((always_inline)) enum rainbow_tcp_event
 rainbow_tcp_step(struct rainbow_side *sender, __u16 *window, __u8 scale, int finished, const struct rainbow_side *receiver,
-		 __u32 receiver_edge, const struct rainbow_segment *segment)
+		 __u32 receiver_edge, __u8 receiver_scale, const struct rainbow_segment *segment)
 {
 	__u32 end = segment->seq + segment->length + !!(segment->flags & RAINBOW_TCP_FIN);
 	__u32 reach;
@@ -122,8 +123,9 @@ rainbow_tcp_step(struct rainbow_side *sender, __u16 *window, __u8 scale, int fin
 	/* A SYN on a live session is the stacks' affair (RFC 5961, 4.2), and each later segment acknowledges. */
 	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK)) != RAINBOW_TCP_ACK)
 		return RAINBOW_TCP_NOTHING;
-	/* Keep-alives begin one before the window; a window probe carries one byte beyond it. */
-	if (!rainbow_seq_within(segment->seq, receiver->ack - 1, receiver_edge) || rainbow_seq_before(receiver_edge + 1, end))
+	/* Keep-alives begin one before the window; a window probe carries one byte beyond it, and its edge is known to a unit. */
+	reach = receiver_edge + (1u << receiver_scale);
+	if (!rainbow_seq_within(segment->seq, receiver->ack - 1, reach - 1) || rainbow_seq_before(reach, end))
 		return RAINBOW_TCP_NOTHING;
 	reach = (__u32)*window << scale;
 	if (!rainbow_seq_within(segment->ack, sender->ack - reach - 65535, receiver->next))
@@ -137,13 +139,15 @@ rainbow_tcp_step(struct rainbow_side *sender, __u16 *window, __u8 scale, int fin
 static inline enum rainbow_tcp_event rainbow_tcp_step_client(struct rainbow_pin *pin, const struct rainbow_segment *segment)
 {
 	return rainbow_tcp_step(&pin->client, &pin->client_window, pin->client_scale, pin->state == RAINBOW_PIN_HALF_CLIENT,
-				&pin->server, rainbow_edge(&pin->server, pin->server_window, pin->server_scale), segment);
+				&pin->server, rainbow_edge(&pin->server, pin->server_window, pin->server_scale),
+				pin->server_scale, segment);
 }
 
 static inline enum rainbow_tcp_event rainbow_tcp_step_server(struct rainbow_pin *pin, const struct rainbow_segment *segment)
 {
 	return rainbow_tcp_step(&pin->server, &pin->server_window, pin->server_scale, pin->state == RAINBOW_PIN_HALF_SERVER,
-				&pin->client, rainbow_edge(&pin->client, pin->client_window, pin->client_scale), segment);
+				&pin->client, rainbow_edge(&pin->client, pin->client_window, pin->client_scale),
+				pin->client_scale, segment);
 }
 
 #endif

@@ -276,8 +276,9 @@ int store_load_wishes(struct store *store, struct hook_wish *wishes, size_t max,
 	*count = 0;
 	while (!rc && *count < max && sqlite3_step(statement) == SQLITE_ROW) {
 		struct hook_wish *wish = &wishes[(*count)++];
+		const char *name = (const char *)sqlite3_column_text(statement, 0);
 
-		text_copy(wish->interface, sizeof(wish->interface), (const char *)sqlite3_column_text(statement, 0));
+		text_copy(wish->interface, sizeof(wish->interface), name ? name : ""); /* NULL only in a damaged file */
 		wish->kind = (enum rainbow_hook_kind)sqlite3_column_int(statement, 1);
 	}
 	sqlite3_finalize(statement);
