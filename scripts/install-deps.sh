@@ -4,7 +4,7 @@
 # Installs the Debian 12 packages that rainbow is built, tested and shown with; only those that are missing, so it may be run
 # again at any time. No service that comes with a package is started, now or at the next boot.
 #
-#   install-deps.sh [--check] [build|test|demo]...     without a group: all of them
+#   install-deps.sh [--check] [build|test|demo|kernels]...     without a group: all of them
 #   --check   installs nothing; lists what is missing and exits 1 if anything is
 set -euo pipefail
 
@@ -44,6 +44,12 @@ test  tcpdump              shows packets when a test fails
 test  sqlite3              looks into the state when a test fails
 test  clang-format         make format
 test  shellcheck           make lint
+kernels qemu-system-x86    runs other kernels, without KVM
+kernels busybox-static     the first process in them
+kernels cpio               packs what they boot into
+kernels xz-utils           unpacks their modules
+kernels binutils           strips what goes there
+kernels iproute2           network namespaces, links, addresses, also in there
 '
 
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -111,13 +117,13 @@ main() {
 	while (($# > 0)); do
 		case $1 in
 		--check) check=yes ;;
-		build | test | demo) groups+=("$1") ;;
+		build | test | demo | kernels) groups+=("$1") ;;
 		-h | --help) usage && exit 0 ;;
 		*) usage >&2 && exit 2 ;;
 		esac
 		shift
 	done
-	((${#groups[@]} > 0)) || groups=(build test demo)
+	((${#groups[@]} > 0)) || groups=(build test demo kernels)
 
 	command -v dpkg-query >/dev/null ||
 		die "this system has no dpkg; install by hand what this file lists: $0"
