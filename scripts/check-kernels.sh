@@ -11,13 +11,14 @@
 #   --no-build  what is in $BUILD is run as it is
 #
 # BUILD: the folder of the programs (default build). KERNELS_CACHE: where the kernels are kept (default build/kernels).
+# KERNELS_SECONDS: what each has (default 220); more for slower tests, or on a busy machine.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 export BUILD=${BUILD:-build}
 readonly CACHE=${KERNELS_CACHE:-build/kernels}
 readonly LOGS=$BUILD/check-kernels
-readonly DEADLINE=220                                # seconds that a kernel has, boot and all
+readonly DEADLINE=${KERNELS_SECONDS:-220}             # that a kernel has, boot and all
 readonly E2E=(e2e/short e2e/vlan)                    # what of e2e TCG is fast enough for
 declare -A package_of=([6.1]=linux-image-cloud-amd64 [6.12]=linux-image-6.12-cloud-amd64)
 readonly MODULES=(llc stp garp mrp 8021q bridge veth dummy sch_ingress cls_bpf) # in the order of their needs
@@ -42,8 +43,8 @@ parse() {
 	while (($# > 0)); do
 		case $1 in
 		--no-build) with_build=no ;;
-		-h | --help) sed -n '8,13s/^# \{0,1\}//p' "$0" && exit 0 ;;
-		-*) sed -n '8,13s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+		-h | --help) sed -n '8,14s/^# \{0,1\}//p' "$0" && exit 0 ;;
+		-*) sed -n '8,14s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 		[0-9]*)
 			[[ -n ${package_of[$1]:-} ]] || die "there is no kernel $1 here; there are: ${!package_of[*]}"
 			kernels+=("$1")
@@ -170,6 +171,7 @@ root_make() {
 		root_add "$(realpath "$file")" "/usr/bin/$name"
 	done
 	root_add "$(command -v busybox)" /usr/bin/busybox
+	ln -s bash "$work/root/usr/bin/sh" # for system(3)
 	cp tests/kernels/init.sh "$work/root/init"
 	cp -r tests/e2e tests/lab tests/kernels "$work/root/rainbow/tests/"
 	for file in "$BUILD"/rainbowd "$BUILD"/rainbowctl "$BUILD"/tests/{bpf,e2e,lab}/*; do
