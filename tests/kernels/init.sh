@@ -1,5 +1,6 @@
 #!/usr/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=dash
 #
 # The first process of a machine of scripts/check-kernels.sh: what a test expects to be there, then the tests, then power off.
 export PATH=/usr/bin:/usr/sbin:/busybox HOME=/tmp TERM=dumb LC_ALL=C
