@@ -71,8 +71,8 @@ static __always_inline void nursery_enter(const struct rainbow_flow *flow, const
 	bpf_map_update_elem(&rainbow_nursery, flow, &fresh, BPF_NOEXIST);
 }
 
-/* Steps 7 and 8. */
-static __noinline int decide_new(void *ctx, struct way *way, const struct rainbow_flow *flow)
+/* Steps 7 and 8. The backend, or 0 with the verdict. */
+static __noinline __u32 decide_new(struct way *way, const struct rainbow_flow *flow)
 {
 	struct rainbow_service *service = service_get(flow->service);
 	struct choice choice = {};
@@ -80,7 +80,11 @@ static __noinline int decide_new(void *ctx, struct way *way, const struct rainbo
 
 	if (!service)
 		return 0;
-	choose_version(flow, &choice);
+	choose_steered(flow, &choice);
+	if (service->affinity == RAINBOW_AFFINITY_CLIENT)
+		choose_affine(flow, &choice);
+	if (!choice.version)
+		choose_version(flow, &choice);
 	if (!choice.version) {
 		__sync_fetch_and_add(&service->refused_no_version, 1);
 		way->verdict = VERDICT_REFUSED_VERSION;
@@ -98,8 +102,7 @@ static __noinline int decide_new(void *ctx, struct way *way, const struct rainbo
 		nursery_agree(flow, service, &choice);
 	nursery_enter(flow, &way->packet, &choice);
 	n = bpf_map_lookup_elem(&rainbow_nursery, flow);
-	decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, n ? n->backend : choice.backend);
-	return 0;
+	return n ? n->backend : choice.backend;
 }
 
 /* The pin of a proven handshake. */

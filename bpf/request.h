@@ -65,6 +65,7 @@ static __always_inline int decide_request(void *ctx, struct way *way)
 	    .client = way->packet.source, .port = way->packet.source_port, .service = (__u16)way->service};
 	struct rainbow_pin *pin = pin_find(&flow);
 	struct rainbow_service *service = service_get(way->service);
+	__u32 backend;
 
 	if (decide_request_pinned(ctx, way, &flow, pin) || !service)
 		return 0;
@@ -78,10 +79,13 @@ static __always_inline int decide_request(void *ctx, struct way *way)
 		if (decide_request_pinned(ctx, way, &flow, pin))
 			return 0;
 	}
-	if (is_first(&way->packet))
-		decide_new(ctx, way, &flow);
-	else
+	if (!is_first(&way->packet)) {
 		decide_stray(way, service);
+		return 0;
+	}
+	backend = decide_new(way, &flow);
+	if (backend)
+		decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, backend);
 	return 0;
 }
 
