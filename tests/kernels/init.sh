@@ -22,5 +22,5 @@ done </modules/order
 
 stty -F /dev/ttyS1 raw -echo
 bash /rainbow/tests/kernels/run.sh "$(cat /kernel)" >/dev/ttyS1 2>&1
-sync
+stty -F /dev/ttyS1 raw # waits until all of it is out
 poweroff -f

@@ -6,8 +6,8 @@
 set -uo pipefail
 
 cd /rainbow || exit 1
-export BUILD=build
-readonly KERNEL=$1 LIMIT=100 LOG_LINES=40 SKIPPED=77
+export BUILD=build LAB_PATIENCE=5
+readonly KERNEL=$1 LIMIT=150 LOG_LINES=40 SKIPPED=77
 passed=0 failed=0 skipped=0
 
 report() { # WORD NAME TENTHS [REASON]
