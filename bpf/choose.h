@@ -12,8 +12,8 @@ struct choice {
 	__u32 version;
 	__u32 backend; /* 0: every backend is full, or none is healthy */
 	__u64 hash;
-	__u32 steered; /* the version of an operator's rule, whatever others of the client were given; 0: no rule */
-	__u8 joins;    /* a flow of a client session that is there already */
+	__u8 joins;   /* a flow of a client session that is there already */
+	__u8 steered; /* by an operator's rule, whatever others of the client were given */
 };
 
 static __always_inline int version_takes_new(__u32 id)
@@ -23,38 +23,27 @@ static __always_inline int version_takes_new(__u32 id)
 	return version && version->state == RAINBOW_VERSION_ACTIVE;
 }
 
-/*
- * decide_new calls what follows one after the other, none from within another, so that they do not stack up: Linux 6.1 counts 32
- * bytes for each frame, at least.
- */
-
-/* The operator's rule for the client's address, if its version takes new sessions. */
-__noinline int choose_steered(const struct rainbow_flow *flow, struct choice *choice)
+/* The operator's rule for the client's address, if its version takes new sessions; else 0. */
+static __always_inline __u32 choose_steered(const struct rainbow_flow *flow, const struct rainbow_service *service)
 {
 	struct rainbow_steer_key key = {.prefixlen = 32 + 128};
-	struct rainbow_service *service;
 	struct rainbow_steer *steer;
 	__u32 id;
 
-	if (!flow || !choice)
-		return 0;
-	service = service_get(flow->service);
-	if (!service || !service->steers)
+	if (!service->steers)
 		return 0;
 	id = rainbow_be32((__u32)flow->service);
 	__builtin_memcpy(key.service, &id, 4);
 	key.client = flow->client;
 	steer = bpf_map_lookup_elem(&rainbow_steer, &key);
-	if (steer && version_takes_new(steer->version))
-		choice->steered = steer->version;
-	return 0;
+	return steer && version_takes_new(steer->version) ? steer->version : 0;
 }
 
 /*
- * What this client has: its live session, else what its last first packet was given. A rule wins over a session without flows
- * (which ends), never over one with flows: those stay together. Leaves the version 0 where the client has nothing.
+ * What this client has: its live session, else what its last first packet was given. `steered` wins over a session without
+ * flows (which ends), never over one with flows: those stay together.
  */
-static __noinline int choose_affine(const struct rainbow_flow *flow, struct choice *choice)
+static __noinline int choose_affine(const struct rainbow_flow *flow, __u32 steered, struct choice *choice)
 {
 	struct rainbow_service *service = service_get(flow->service);
 	struct rainbow_nursling *nursling;
@@ -69,16 +58,16 @@ static __noinline int choose_affine(const struct rainbow_flow *flow, struct choi
 	client = pin_find(&key);
 	if (client && client_is_live(client)) {
 		__u32 version = client->version;
-		int stays = version_takes_new(version) && (!choice->steered || choice->steered == version);
+		int stays = version_takes_new(version) && (!steered || steered == version);
 
 		if (client_has_flows(client) || stays || !client_end_empty(client, RAINBOW_END_IDLE)) {
 			choice->version = version;
 			choice->backend = client->backend;
 			choice->joins = 1;
-			return 0;
+			return 1;
 		}
 	}
-	if (choice->steered)
+	if (steered)
 		return 0;
 	nursling = bpf_map_lookup_elem(&rainbow_nursery, &key);
 	if (!nursling)
@@ -89,7 +78,7 @@ static __noinline int choose_affine(const struct rainbow_flow *flow, struct choi
 	}
 	choice->version = nursling->version;
 	choice->backend = nursling->backend;
-	return 0;
+	return 1;
 }
 
 static __always_inline __u32 choose_by_wheel(struct rainbow_service *service, __u32 service_id, __u64 hash)
@@ -161,20 +150,30 @@ __noinline __u32 choose_backend(__u32 version, __u64 hash)
 	return fewest.best;
 }
 
-/* The version that the rule or the wheel gives to whom had none. 0: none takes new sessions. */
+/*
+ * The version, and where the client's session or first packet says so, the backend as well. Version 0: none takes new sessions.
+ * Apart from choose_backend so that the two do not stack up: Linux 6.1 counts 32 bytes for each frame, at least.
+ */
 __noinline int choose_version(const struct rainbow_flow *flow, struct choice *choice)
 {
 	struct rainbow_meta *meta = meta_get();
 	struct rainbow_service *service;
+	__u32 steered;
 
 	if (!flow || !choice)
 		return 0;
 	service = service_get(flow->service);
 	if (!service || !meta)
 		return 0;
-	if (service->affinity != RAINBOW_AFFINITY_CLIENT)
+	steered = choose_steered(flow, service);
+	if (service->affinity == RAINBOW_AFFINITY_CLIENT) {
+		if (choose_affine(flow, steered, choice))
+			return 0;
+	} else {
 		choice->hash = rainbow_flow_hash(meta->hash_secret, flow);
-	choice->version = choice->steered ? choice->steered : choose_by_wheel(service, flow->service, choice->hash);
+	}
+	choice->steered = steered != 0;
+	choice->version = steered ? steered : choose_by_wheel(service, flow->service, choice->hash);
 	if (!version_takes_new(choice->version))
 		choice->version = 0;
 	return 0;
