@@ -46,13 +46,13 @@ objects     = $(patsubst %.c,$(BUILD)/%.o,$(1))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help test-programs install uninstall clean format lint check demo bench bench-peers torture deps
+.PHONY: all help test-programs install uninstall clean format lint check check-kernels demo bench bench-peers torture deps
 
 all: $(BUILD)/rainbowd $(BUILD)/rainbowctl ## build rainbowd and rainbowctl into build/
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@printf '  make %-12s %s\n' fuzz "every reader of outside bytes under libFuzzer; TIME=60 seconds each, FUZZ='core store' some"
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@printf '  make %-13s %s\n' fuzz "every reader of outside bytes under libFuzzer; TIME=60 seconds each, FUZZ='core store' some"
 	@printf '  %s\n' "V=1 shows commands; SAN=address,undefined adds sanitizers; PREFIX=, DESTDIR= for install"
 
 # --- the kernel side, embedded by its skeleton -------------------------------------------------------------------------
@@ -101,6 +101,9 @@ test-programs: $(patsubst %,$(BUILD)/tests/%,$(programs))
 # Both install what is missing, build, and clean up after themselves. They need root: they load BPF and make namespaces.
 check: ## all tests: unit, bpf, e2e (root; installs what is missing)
 	@scripts/check.sh $(CHECK)
+
+check-kernels: ## the bpf tests and a short e2e on Debian's stock 6.1 and 6.12 kernels, in QEMU (root; fetches them once)
+	@scripts/check-kernels.sh $(CHECK)
 
 demo: ## real sessions routed, ramped, rolled back and drained, in namespaces (root; installs what is missing)
 	@scripts/install-deps.sh build demo

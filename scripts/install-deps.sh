@@ -4,7 +4,7 @@
 # Installs the Debian 12 packages that rainbow is built, tested and shown with; only those that are missing, so it may be run
 # again at any time. No service that comes with a package is started, now or at the next boot.
 #
-#   install-deps.sh [--check] [build|test|demo|peers]...     without a group: all of them
+#   install-deps.sh [--check] [build|test|demo|peers|kernels]...     without a group: all of them
 #   --check   installs nothing; lists what is missing and exits 1 if anything is
 set -euo pipefail
 
@@ -56,6 +56,12 @@ peers nginx                a proxy to compare with
 peers libnginx-mod-stream  ... its TCP part
 peers iperf3               real bulk transfers
 peers python3              medians and the table
+kernels qemu-system-x86    runs other kernels, without KVM
+kernels busybox-static     the first process in them
+kernels cpio               packs what they boot into
+kernels xz-utils           unpacks their modules
+kernels binutils           strips what goes there
+kernels iproute2           network namespaces, links, addresses, also in there
 '
 
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -125,13 +131,13 @@ main() {
 	while (($# > 0)); do
 		case $1 in
 		--check) check=yes ;;
-		build | test | demo | peers) groups+=("$1") ;;
+		build | test | demo | peers | kernels) groups+=("$1") ;;
 		-h | --help) usage && exit 0 ;;
 		*) usage >&2 && exit 2 ;;
 		esac
 		shift
 	done
-	((${#groups[@]} > 0)) || groups=(build test demo peers)
+	((${#groups[@]} > 0)) || groups=(build test demo peers kernels)
 
 	command -v dpkg-query >/dev/null ||
 		die "this system has no dpkg; install by hand what this file lists: $0"

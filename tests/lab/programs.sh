@@ -8,9 +8,11 @@ declare -gA LAB_PID=() # name of a spawned program -> pid
 
 # --- waiting ---------------------------------------------------------------------------------------------------------------
 
-# Repeats a command, silently, until it succeeds; at the deadline says what it waited for and fails.
+# Repeats a command, silently, until it succeeds; at the deadline says what it waited for and fails. LAB_PATIENCE makes every
+# deadline so many times as long, for machines that are slow (those of make check-kernels).
 lab_until() { # SECONDS DESCRIPTION COMMAND...
-	local deadline=$((${EPOCHREALTIME//[.,]/} + $1 * 1000000)) what=$2 limit=$1
+	local deadline=$((${EPOCHREALTIME//[.,]/} + $1 * ${LAB_PATIENCE:-1} * 1000000)) what=$2
+	local limit=$(($1 * ${LAB_PATIENCE:-1}))
 
 	shift 2
 	until "$@" >/dev/null 2>&1; do

@@ -119,6 +119,28 @@ static void draw_check(const json_t *check, const struct verdict *verdict, const
 			shown(screen, json_string_value(fix)));
 }
 
+/* "tcx: no, clsact is used" */
+static void draw_feature(const json_t *feature, const struct screen *screen)
+{
+	bool there = json_is_true(json_object_get(feature, "there"));
+
+	fprintf(screen->out, "  %s: %s", shown(screen, member_text(feature, "name")), there ? "yes" : "no");
+	if (!there)
+		fprintf(screen->out, ", %s is used", shown(screen, member_text(feature, "used")));
+	fputc('\n', screen->out);
+}
+
+static void draw_features(const json_t *features, const struct screen *screen)
+{
+	const json_t *feature;
+	size_t i;
+
+	if (!json_array_size(features))
+		return;
+	fprintf(screen->out, "%sthis kernel has%s\n", screen_style(screen, STYLE_BOLD), screen_plain(screen));
+	json_array_foreach(features, i, feature) draw_feature(feature, screen);
+}
+
 void draw_doctor(const json_t *reply, const struct screen *screen)
 {
 	size_t counts[VERDICTS] = {0}, i;
@@ -131,6 +153,7 @@ void draw_doctor(const json_t *reply, const struct screen *screen)
 		counts[verdict]++;
 		draw_check(check, &verdicts[verdict], screen);
 	}
+	draw_features(json_object_get(reply, "features"), screen);
 	fprintf(screen->out, "%zu checks: %zu ok, %zu to look at, %zu failed, %zu unknown\n",
 		counts[0] + counts[1] + counts[2] + counts[3], counts[0], counts[1], counts[2], counts[3]);
 }

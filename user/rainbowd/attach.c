@@ -125,6 +125,11 @@ static bool tcx_is_known(uint32_t ifindex)
 	return !without_tcx && tcx_programs(ifindex, ATTACH_INGRESS, ids) != -EINVAL;
 }
 
+bool attach_has_tcx(void)
+{
+	return tcx_is_known(1); /* the attach type is looked at before the interface */
+}
+
 static int tcx_open(const struct attach_place *place, enum attach_side side)
 {
 	uint32_t ids[PROGRAMS_MAX], program = 0;

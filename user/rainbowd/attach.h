@@ -43,6 +43,8 @@ enum rainbow_hook_kind attach_xdp_found(const struct attach_place *place);
 /* The ifindex in the name of a pinned link; 0: no link's name. */
 uint32_t attach_name_parse(const char *name);
 
+/* Asks the kernel; needs no interface. */
+bool attach_has_tcx(void);
 /* For tests: behave as on a kernel without tcx. */
 void attach_assume_no_tcx(bool assume);
 

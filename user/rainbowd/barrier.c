@@ -105,6 +105,11 @@ int barrier_by_rcu(void)
 	return syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) ? -errno : 0;
 }
 
+bool barrier_can_visit(void)
+{
+	return !kernel_is_realtime() && !barrier_by_visit();
+}
+
 int datapath_barrier(struct datapath *dp, struct error *err)
 {
 	int rc = -ENOTSUP;

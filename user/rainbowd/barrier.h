@@ -3,7 +3,12 @@
 #ifndef RAINBOW_BARRIER_H
 #define RAINBOW_BARRIER_H
 
+#include <stdbool.h>
+
 int barrier_by_visit(void);
 int barrier_by_rcu(void);
+
+/* Whether a visit is a barrier here, and possible. */
+bool barrier_can_visit(void);
 
 #endif

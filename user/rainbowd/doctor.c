@@ -6,6 +6,7 @@
 #include <string.h>
 #include "common/text.h"
 #include "doctor.h"
+#include "features.h"
 #include "handlers.h"
 
 const char *doctor_verdict_name(enum doctor_verdict verdict)
@@ -66,6 +67,18 @@ static json_t *json_check(const struct doctor_check *check)
 			 check->fix[0] ? json_string(check->fix) : json_null());
 }
 
+static json_t *json_features(void)
+{
+	struct feature features[FEATURES_MAX];
+	size_t i, count = features_probe(features);
+	json_t *list = json_array();
+
+	for (i = 0; i < count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", features[i].name, "there", features[i].there,
+						      "used", features[i].used));
+	return list;
+}
+
 int handle_doctor(struct request *request, json_t **reply, struct error *err)
 {
 	struct doctor doctor = {.daemon = request->daemon};
@@ -77,6 +90,6 @@ int handle_doctor(struct request *request, json_t **reply, struct error *err)
 	for (i = 0; i < doctor.count; i++)
 		json_array_append_new(list, json_check(&doctor.checks[i]));
 	doctor_fini(&doctor);
-	*reply = json_pack("{s:o}", "checks", list);
+	*reply = json_pack("{s:o, s:o}", "checks", list, "features", json_features());
 	return 0;
 }
