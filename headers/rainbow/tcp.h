@@ -124,8 +124,8 @@ rainbow_tcp_step(struct rainbow_side *sender, __u16 *window, __u8 scale, int fin
 	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK)) != RAINBOW_TCP_ACK)
 		return RAINBOW_TCP_NOTHING;
 	/* Keep-alives begin one before the window; a window probe carries one byte beyond it, and its edge is known to a unit. */
-	reach = receiver_edge + (1u << receiver_scale);
-	if (!rainbow_seq_within(segment->seq, receiver->ack - 1, reach - 1) || rainbow_seq_before(reach, end))
+	if (!rainbow_seq_within(segment->seq, receiver->ack - 1, receiver_edge) ||
+	    rainbow_seq_before(receiver_edge + (1u << receiver_scale), end))
 		return RAINBOW_TCP_NOTHING;
 	reach = (__u32)*window << scale;
 	if (!rainbow_seq_within(segment->ack, sender->ack - reach - 65535, receiver->next))

@@ -246,6 +246,22 @@ static void test_schema_unknown(void **state)
 	close(fd);
 }
 
+/* The maps of another schema, in the directory beside ours, keep their sessions. */
+static void test_schema_beside(void **state)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rainbow_meta", 4, 88, 1, NULL);
+
+	(void)state;
+	assert_true(fd >= 0);
+	ground_run("mkdir -p /sys/fs/bpf/rainbow/v1");
+	assert_int_equal(bpf_obj_pin(fd, "/sys/fs/bpf/rainbow/v1/rainbow_meta"), 0);
+	close(fd);
+	refused(ERROR_PRECONDITION, "another schema has its maps, and sessions, in /sys/fs/bpf/rainbow/v1");
+	ground_run("rm -r /sys/fs/bpf/rainbow/v1");
+	open_or_fail(false);
+	close_opened();
+}
+
 static void pin_stranger(const char *name, uint32_t value_size)
 {
 	char path[256];
@@ -373,6 +389,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_taken_while_removed, remove_all),
 	    cmocka_unit_test_teardown(test_half_made, remove_all),
 	    cmocka_unit_test_teardown(test_schema_unknown, remove_all),
+	    cmocka_unit_test_teardown(test_schema_beside, remove_all),
 	    cmocka_unit_test_teardown(test_shape_differs, remove_all),
 	    cmocka_unit_test_teardown(test_foreign_directory, remove_all),
 	    cmocka_unit_test_teardown(test_sessions_without_meta, remove_all),

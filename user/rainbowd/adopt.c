@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Looking at, taking over, pinning and clearing the maps in the pin directory: see adopt.h. */
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -148,11 +151,46 @@ static int look_without_meta(const struct pin_dir *dir, enum adopt_found *found,
 	return 0;
 }
 
+/* Does a directory's name say a schema, as "v2" does? */
+static bool is_schema_name(const char *name)
+{
+	return name[0] == 'v' && name[1] && strspn(name + 1, "0123456789") == strlen(name + 1);
+}
+
+/* Two rainbowd of different schema on the same hooks would tear the sessions of the first apart. */
+static int look_beside(const struct pin_dir *dir, struct error *err)
+{
+	char above[PIN_DIR_PATH_SIZE], meta[PIN_DIR_PATH_SIZE + NAME_MAX + sizeof("//" META)];
+	const struct dirent *entry;
+	char *own;
+	DIR *listing;
+	int rc = 0;
+
+	strcpy(above, dir->path);
+	own = strrchr(above, '/');
+	*own++ = '\0';
+	listing = is_schema_name(own) ? opendir(above) : NULL;
+	while (listing && !rc && (entry = readdir(listing))) {
+		snprintf(meta, sizeof(meta), "%s/%s/" META, above, entry->d_name);
+		if (is_schema_name(entry->d_name) && strcmp(entry->d_name, own) && !access(meta, F_OK))
+			rc = error_set(
+			    err, ERROR_PRECONDITION, "pin-dir",
+			    "a rainbowd of another schema has its maps, and sessions, in %s/%s; they are left alone. Run "
+			    "that one; or end them first: rainbowd --detach --pin-dir %s/%s",
+			    above, entry->d_name, above, entry->d_name);
+	}
+	if (listing)
+		closedir(listing);
+	return rc;
+}
+
 int adopt_look(const struct pin_dir *dir, enum adopt_found *found, struct error *err)
 {
 	uint32_t schema = 0;
-	int rc;
+	int rc = look_beside(dir, err);
 
+	if (rc)
+		return rc;
 	if (!pin_dir_has(dir, META))
 		return look_without_meta(dir, found, err);
 	rc = schema_access(dir, &schema, false);
