@@ -109,6 +109,9 @@ quiet_unsettled() {
 			lab_in "backend$n" ss -tanoi dst "$address" 2>&1 | tail -n +2
 		done
 	done
+	for ((n = 1; n <= LAB_BACKENDS; n++)); do
+		lab_in "backend$n" nstat -a 2>&1 | grep -E 'Syncookies|Listen|ReqQFull|RetransSegs|Timeouts|OutRsts|InErrs|Csum' | xargs echo "backend$n:"
+	done
 	oracle_log
 }
 
