@@ -8,8 +8,9 @@
  *     reply.h   2    from a backend           hop.h       where a packet leaves
  *     request.h 4    to a service             sweep.h     what time does to sessions
  *     nursery.h 5-8  not pinned (yet)         reclaim.h   ended pins make room
- *   write.h   9    bytes, for both hooks      lookup.h    whose address:port is this
- *   xdp.h tc.h 9   a verdict to an action     count.h     packets are counted
+ *   write.h   9    bytes, for both hooks      restore.h   pins put back
+ *   xdp.h tc.h 9   a verdict to an action     lookup.h    whose address:port is this
+ *                                             count.h     packets are counted
  */
 #include "maps.h"
 #include "packet.h"
@@ -18,6 +19,7 @@
 #include "xdp.h"
 #include "tc.h"
 #include "sweep.h"
+#include "restore.h"
 
 #define PACKET_OTHERHOST 3 /* linux/if_packet.h */
 
@@ -131,6 +133,12 @@ int rainbow_close(struct rainbow_close *order)
 	order->pin = *pin;
 	order->closed = pin->kind == RAINBOW_PIN_CLIENT ? client_kill(pin, reason) : pin_kill(&flow, pin, reason);
 	return 0;
+}
+
+SEC("syscall")
+int rainbow_restore(struct rainbow_restore *order)
+{
+	return restore_all(order);
 }
 
 SEC("syscall")

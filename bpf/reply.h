@@ -133,6 +133,10 @@ static __noinline int decide_reply(void *ctx, struct way *way)
 	pin = bpf_map_lookup_elem(&rainbow_pin, &flow);
 	if (decide_reply_pinned(ctx, way, &flow, pin, backend))
 		return 0;
+	if (is_held()) {
+		way->verdict = VERDICT_HELD;
+		return 0;
+	}
 	if (pin && pin->backend == way->backend) {
 		decide_reply_ended(ctx, way, &flow, pin);
 		return 0;

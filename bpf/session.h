@@ -288,12 +288,21 @@ static __always_inline void pin_finish(const struct rainbow_flow *flow, struct r
 		pin_end(flow, pin, RAINBOW_PIN_CLOSING, RAINBOW_END_FIN);
 }
 
+/* The numbers of a snapshot, until a segment fits them. */
+static __always_inline void pin_learn(struct rainbow_pin *pin, struct rainbow_side *sender, const struct rainbow_side *receiver,
+				      const struct rainbow_segment *segment)
+{
+	if ((pin->flows & RAINBOW_FLOWS_STALE) && rainbow_tcp_learn(sender, receiver, segment))
+		pin->flows &= ~RAINBOW_FLOWS_STALE;
+}
+
 static __always_inline void pin_step_client(const struct rainbow_flow *flow, struct rainbow_pin *pin,
 					    struct rainbow_segment *segment, __u16 window)
 {
 	enum rainbow_tcp_event event;
 
 	segment->window = (__u32)window << (pin->client_scale & 15);
+	pin_learn(pin, &pin->client, &pin->server, segment);
 	event = rainbow_tcp_step(&pin->client, &pin->server, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_CLIENT, RAINBOW_PIN_HALF_SERVER);
@@ -307,6 +316,7 @@ static __always_inline void pin_step_server(const struct rainbow_flow *flow, str
 	enum rainbow_tcp_event event;
 
 	segment->window = (__u32)window << (pin->server_scale & 15);
+	pin_learn(pin, &pin->server, &pin->client, segment);
 	event = rainbow_tcp_step(&pin->server, &pin->client, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_SERVER, RAINBOW_PIN_HALF_CLIENT);

@@ -16,6 +16,17 @@
 
 #define RAINBOW_SIZE_IS(type, size) _Static_assert(sizeof(type) == (size), #type " must be " #size " bytes")
 
+/*
+ * Pins are carried over into an empty table while sessions run. Meanwhile a packet to a service or from a backend that finds no
+ * live pin is dropped (`held`): its sender repeats it. Each step is safe to begin anew after a kill -9.
+ */
+enum rainbow_hold {
+	RAINBOW_HOLD_NONE = 0,
+	RAINBOW_HOLD_SWITCHING, /* the hooks are given to programs on the new, empty table */
+	RAINBOW_HOLD_COPYING,   /* none uses the old table any more; its pins are put into the new one */
+	RAINBOW_HOLD_SWAPPING,  /* the new table has them all; the old one goes */
+};
+
 /* rainbow_meta: ARRAY[1], mapped. What this set of maps is. */
 struct rainbow_meta {
 	__u32 schema;            /* RAINBOW_SCHEMA of the writer */
@@ -28,8 +39,10 @@ struct rainbow_meta {
 	__u32 tombstone_seconds; /* how long a closed pin stays, to answer with RST */
 	char writer[32];         /* version of the rainbowd that wrote last */
 	__u64 swept;             /* kernel: jiffies of the last sweep, or (rainbowd dead) of making room */
+	enum rainbow_hold hold;  /* while pins are carried over into another table */
+	__u32 reserved;
 };
-RAINBOW_SIZE_IS(struct rainbow_meta, 88);
+RAINBOW_SIZE_IS(struct rainbow_meta, 96);
 
 /*
  * rainbow_lookup: ARRAY[RAINBOW_LOOKUP_SLOTS], mapped. An open-addressing hash table (see lookup.h) from address, port and
@@ -223,6 +236,11 @@ RAINBOW_SIZE_IS(struct rainbow_pin, 64);
 #define RAINBOW_FLOWS_INCARNATION 0x7ff00000u
 #define RAINBOW_FLOWS_NEXT        0x00100000u
 #define RAINBOW_FLOWS_ENDED       0x80000000u
+/*
+ * In the flows of a session or flow with TCP numbers, which counts none: they are those of a snapshot, and the ends may have moved
+ * on. Until a segment fits them, one that does not fit is learned from (see tcp.h).
+ */
+#define RAINBOW_FLOWS_STALE       0x00000001u
 #define RAINBOW_TOLD_CLIENT       1 /* an RST was made from a packet of the client */
 #define RAINBOW_TOLD_SERVER       2 /* ... of the backend */
 #define RAINBOW_TOLD_BOTH         3
@@ -286,8 +304,9 @@ struct rainbow_packets {
 	__u64 refused_backends_full; /* ! ... all backends at max_sessions or unhealthy */
 	__u64 refused_no_version;    /* ! ... no version takes new sessions */
 	__u64 dropped_retry;         /* two CPUs met on one entry: the sender repeats */
+	__u64 held;                  /* dropped while pins are carried over (rainbow_meta.hold): the sender repeats */
 };
-RAINBOW_SIZE_IS(struct rainbow_packets, 128);
+RAINBOW_SIZE_IS(struct rainbow_packets, 136);
 
 /* rainbow_hook: HASH, key ifindex. The interfaces that rainbow is attached to. */
 struct rainbow_hook {
@@ -343,6 +362,20 @@ struct rainbow_close {
 	struct rainbow_pin pin; /* as it was when it was closed */
 };
 RAINBOW_SIZE_IS(struct rainbow_close, 96);
+
+/*
+ * Context of the syscall program rainbow_restore: puts the first `count` pins of rainbow_due into the pin table. In: count,
+ * counted. Out: what became of them.
+ */
+struct rainbow_restore {
+	__u32 count;
+	__u32 counted; /* 1: count them as sessions that open; 0: they are counted already */
+	__u32 restored;
+	__u32 there;   /* the flow has a pin already */
+	__u32 full;    /* no room */
+	__u32 dropped; /* without version, backend or service, or a flow without its client's session */
+};
+RAINBOW_SIZE_IS(struct rainbow_restore, 24);
 
 /* Context of the syscall program rainbow_clock. */
 struct rainbow_clock {

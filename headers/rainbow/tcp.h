@@ -43,6 +43,36 @@ static inline int rainbow_seq_within(__u32 seq, __u32 from, __u32 to)
 	return !rainbow_seq_before(seq, from) && !rainbow_seq_before(to, seq);
 }
 
+/* Is it what the receiver takes from this sender, by what is known of both? For segments that acknowledge. */
+static inline int rainbow_tcp_fits(const struct rainbow_side *sender, const struct rainbow_side *receiver,
+				   const struct rainbow_segment *segment)
+{
+	__u32 end = segment->seq + segment->length + !!(segment->flags & RAINBOW_TCP_FIN);
+
+	/* Keep-alives begin one before the window; a window probe carries one byte beyond it. */
+	return rainbow_seq_within(segment->seq, receiver->ack - 1, receiver->edge) &&
+	       !rainbow_seq_before(receiver->edge + 1, end) &&
+	       rainbow_seq_within(segment->ack, sender->ack - (sender->edge - sender->ack) - 65535, receiver->next);
+}
+
+/*
+ * For a session whose numbers are those of a snapshot. Its ends have moved on meanwhile, perhaps by more than a window: so a
+ * segment that does not fit says where its sender is now. 1 once a segment fits, which takes both ends' consent: the numbers are
+ * good from then on. A stranger's guess in between is overwritten by the sender's next segment. An RST or a SYN teaches nothing.
+ */
+static inline int rainbow_tcp_learn(struct rainbow_side *sender, const struct rainbow_side *receiver,
+				    const struct rainbow_segment *segment)
+{
+	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK | RAINBOW_TCP_RST)) != RAINBOW_TCP_ACK)
+		return 0;
+	if (rainbow_tcp_fits(sender, receiver, segment))
+		return 1;
+	sender->next = segment->seq + segment->length + !!(segment->flags & RAINBOW_TCP_FIN);
+	sender->ack = segment->ack;
+	sender->edge = segment->ack + segment->window;
+	return 0;
+}
+
 /*
  * Judges a segment from `sender` to `receiver` and notes what it tells of the sender. Writes a field only where it changed,
  * so that a packet that turns nothing dirties no cache line.
@@ -58,10 +88,7 @@ static inline enum rainbow_tcp_event rainbow_tcp_step(struct rainbow_side *sende
 	/* A SYN on a live session is the stacks' affair (RFC 5961, 4.2), and each later segment acknowledges. */
 	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK)) != RAINBOW_TCP_ACK)
 		return RAINBOW_TCP_NOTHING;
-	/* Keep-alives begin one before the window; a window probe carries one byte beyond it. */
-	if (!rainbow_seq_within(segment->seq, receiver->ack - 1, receiver->edge) || rainbow_seq_before(receiver->edge + 1, end))
-		return RAINBOW_TCP_NOTHING;
-	if (!rainbow_seq_within(segment->ack, sender->ack - (sender->edge - sender->ack) - 65535, receiver->next))
+	if (!rainbow_tcp_fits(sender, receiver, segment))
 		return RAINBOW_TCP_NOTHING;
 
 	if (rainbow_seq_before(sender->next, end))

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 /* Layout of the pinned maps. Raise it when a map key or value changes; see user/rainbowd/datapath.h for what is adopted. */
-#define RAINBOW_SCHEMA 1
+#define RAINBOW_SCHEMA 2
 
 /* Limits. Ids run from 1 to the limit; id 0 is nobody, so arrays hold limit + 1 entries. */
 #define RAINBOW_MAX_SERVICES             64

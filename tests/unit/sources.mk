@@ -42,3 +42,7 @@ unit/test_store_libs        := -lcmocka -lsqlite3
 programs += unit/test_give
 unit/test_give_src          := tests/unit/test_give.c $(addprefix $(rbd),give.c ids.c model.c words.c) $(common_pure)
 unit/test_give_libs         := -lcmocka
+
+programs += unit/test_snapshot
+unit/test_snapshot_src      := tests/unit/test_snapshot.c $(rbd)snapshot.c $(common_pure)
+unit/test_snapshot_libs     := -lcmocka -lz
