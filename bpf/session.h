@@ -231,7 +231,7 @@ __noinline int client_leave(const struct rainbow_flow *flow, const struct rainbo
 	client_key(&key, flow, service);
 	client = bpf_map_lookup_elem(&rainbow_pin, &key);
 	/* Younger than the flow: the session it belonged to was closed and freed, this is the client's next one. */
-	if (!client || client->opened > pin->opened)
+	if (!client || (__s32)client->opened > (__s32)pin->opened)
 		return 0;
 	client->last_seen = jiffies_now();
 	if (!client_uncount(client, pin->flows & RAINBOW_FLOWS_INCARNATION))

@@ -214,7 +214,7 @@ struct rainbow_pin {
 	enum rainbow_pin_state state;
 	__u16 version;
 	__u16 backend;
-	__u32 opened;      /* CLOCK_MONOTONIC seconds */
+	__u32 opened;      /* CLOCK_MONOTONIC seconds; signed where it is compared: a session may be older than the boot */
 	__u32 last_seen;   /* jiffies, low 32 bits */
 	__u32 flows;       /* of a client session: RAINBOW_FLOWS_*; of a flow of one: the incarnation that it joined */
 	__u8 kind;         /* enum rainbow_pin_kind */

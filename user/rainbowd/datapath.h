@@ -103,6 +103,12 @@ const struct rainbow_due *datapath_due(struct datapath *dp);
 
 /* Tells one session to die: in/out `order`. */
 int datapath_close_session(struct datapath *dp, struct rainbow_close *order, struct error *err);
+/*
+ * Puts pins into the pin table, as many as there are; counted: they open as sessions (after a reboot), else they are counted
+ * already. *sum: what became of them. Not beside datapath_sweep: both use rainbow_due.
+ */
+int datapath_restore(struct datapath *dp, const struct rainbow_due *pins, size_t count, bool counted,
+		     struct rainbow_restore *sum, struct error *err);
 /* 0, or -ENOENT. */
 int datapath_pin_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_pin *out);
 int datapath_nursling_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_nursling *out);

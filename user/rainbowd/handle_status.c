@@ -67,7 +67,7 @@ static json_t *json_oldest(struct daemon *daemon, const struct version *version,
 
 	if (!live || !counted || !counted->oldest)
 		return json_null();
-	age = monotonic_ms() / 1000 - (int64_t)counted->oldest;
+	age = monotonic_ms() / 1000 - (int32_t)counted->oldest;
 	return json_integer(age > 0 ? age : 0);
 }
 
@@ -111,7 +111,8 @@ static json_t *json_packets(struct daemon *daemon, uint32_t service)
 			 (json_int_t)p.strays_reset, "strays_dropped", (json_int_t)p.strays_dropped, "strays_passed",
 			 (json_int_t)p.strays_passed, "refused_table_full", (json_int_t)p.refused_table_full,
 			 "refused_backends_full", (json_int_t)p.refused_backends_full, "refused_no_version",
-			 (json_int_t)p.refused_no_version, "dropped_retry", (json_int_t)p.dropped_retry);
+			 (json_int_t)p.refused_no_version, "dropped_retry", (json_int_t)p.dropped_retry, "held",
+			 (json_int_t)p.held);
 }
 
 static json_t *json_service(struct daemon *daemon, const struct service *service)

@@ -12,7 +12,8 @@
 
 #define DEFAULT_STATE_DIR "/var/lib/rainbow"
 #define DEFAULT_SOCKET    "/run/rainbow/rainbow.sock"
-#define DEFAULT_PIN_DIR   "/sys/fs/bpf/rainbow/v1"
+#define DEFAULT_PIN_DIR   "/sys/fs/bpf/rainbow/v2"
+#define DEFAULT_SAVE_MS   60000
 
 struct options {
 	struct daemon_config config;
@@ -89,6 +90,17 @@ static int take_nursery(struct options *options, const char *value, struct error
 	return take_number(&options->config.nursery, value, 128, "nursery", err);
 }
 
+static int take_save_every(struct options *options, const char *value, struct error *err)
+{
+	struct duration every = {0};
+	struct error what;
+
+	if (strcmp(value, "0") != 0 && duration_parse(value, &every, "save-every", &what))
+		return error_set(err, what.code, "save-every", "--save-every: %.400s", what.message);
+	options->config.save_every_ms = every.ms;
+	return 0;
+}
+
 static int take_detach(struct options *options, const char *value, struct error *err)
 {
 	(void)value;
@@ -131,6 +143,7 @@ static const struct option_row rows[] = {
     {"pin-dir", "DIR", "where maps and hooks are pinned, in a bpffs (default " DEFAULT_PIN_DIR ")", take_pin_dir},
     {"max-sessions", "N", "room for so many sessions; counts when the maps are made (default 262144)", take_max_sessions},
     {"nursery", "N", "room for so many unproven handshakes; likewise (default 65536)", take_nursery},
+    {"save-every", "D", "save the pins for a reboot so often (default 60s; 0: only at the end)", take_save_every},
     {"detach", NULL, "remove hooks and maps, end all sessions, and exit", take_detach},
     {"log-level", "LEVEL", "error, warn, info (default) or debug", take_log_level},
     {"version", NULL, "print the version and exit", take_version},
@@ -219,7 +232,10 @@ static int serve(const struct options *options)
 int main(int argc, char **argv)
 {
 	struct options options = {
-	    .config = {.state_dir = DEFAULT_STATE_DIR, .socket = DEFAULT_SOCKET, .pin_dir = DEFAULT_PIN_DIR}};
+	    .config = {.state_dir = DEFAULT_STATE_DIR,
+		       .socket = DEFAULT_SOCKET,
+		       .pin_dir = DEFAULT_PIN_DIR,
+		       .save_every_ms = DEFAULT_SAVE_MS}};
 	struct error err = {0};
 
 	if (parse_options(&options, argc, argv, &err)) {
