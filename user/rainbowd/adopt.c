@@ -9,6 +9,7 @@
 #include <rainbow/maps.h>
 #include "rainbowd/adopt.h"
 #include "rainbowd/pin_dir.h"
+#include "rainbowd/takeover.h"
 
 #define META       "rainbow_meta"
 #define MAP_PREFIX "rainbow_"
@@ -89,6 +90,11 @@ static int schema_access(const struct pin_dir *dir, uint32_t *schema, bool store
 	return rc;
 }
 
+int adopt_schema(const struct pin_dir *dir, uint32_t *schema)
+{
+	return schema_access(dir, schema, false);
+}
+
 static bool is_link_name(const char *name)
 {
 	return !strncmp(name, "xdp_", 4) || !strncmp(name, "ingress_", 8) || !strncmp(name, "egress_", 7);
@@ -105,7 +111,7 @@ static void name_sort(const char *name, void *arg)
 
 	if (!strncmp(name, MAP_PREFIX, strlen(MAP_PREFIX)) || is_link_name(name))
 		listing->ours++;
-	else
+	else if (strcmp(name, ADOPT_OLD_NAME) != 0)
 		strncpy(listing->foreign, name, sizeof(listing->foreign) - 1);
 }
 
@@ -166,11 +172,11 @@ int adopt_look(const struct pin_dir *dir, enum adopt_found *found, struct error 
 }
 
 /* Whose number of entries is configured. */
-static uint32_t *wanted_entries(const char *name, uint32_t *pins, uint32_t *nursery)
+static uint32_t *wanted_entries(const char *name, struct adopt_sizes *sizes)
 {
-	if (!strcmp(name, "rainbow_pin"))
-		return pins;
-	return strcmp(name, "rainbow_nursery") ? NULL : nursery;
+	if (takeover_replaces(name))
+		return &sizes->pins;
+	return strcmp(name, "rainbow_nursery") ? NULL : &sizes->nursery;
 }
 
 static int shape_check(const struct pin_dir *dir, const struct bpf_map *map, const struct bpf_map_info *have, uint32_t *wanted,
@@ -195,19 +201,43 @@ static int shape_check(const struct pin_dir *dir, const struct bpf_map *map, con
 			    "%s in %s has %s %u where this rainbowd knows %u; it is left alone. Run the rainbowd that made it, "
 			    "or another --pin-dir",
 			    bpf_map__name(map), dir->path, facts[i].what, facts[i].have, facts[i].know);
-	if (wanted && *wanted && *wanted != have->max_entries)
+	if (wanted && *wanted && *wanted != have->max_entries && !takeover_replaces(bpf_map__name(map)))
 		return error_set(
-		    err, ERROR_PRECONDITION, "max-sessions",
+		    err, ERROR_PRECONDITION, "nursery",
 		    "%s in %s has room for %u and can not be resized while it serves; start with %u (or without the option), "
 		    "or end it first: rainbowd --detach --pin-dir %s",
 		    bpf_map__name(map), dir->path, have->max_entries, have->max_entries, dir->path);
 	return 0;
 }
 
-static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, uint32_t *wanted, struct error *err)
+/* Under which name: that of the new table, where one is being carried over into. */
+static const char *pinned_name(const struct pin_dir *dir, const char *name, const struct adopt_sizes *sizes,
+			       char buf[TAKEOVER_NAME_SIZE])
 {
+	if (sizes->resumes && takeover_replaces(name) && pin_dir_has(dir, takeover_next_name(name, buf)))
+		return buf;
+	return name;
+}
+
+static int map_open_named(const struct pin_dir *dir, const char *name, const struct adopt_sizes *sizes)
+{
+	char path[PIN_PATH_SIZE], next[TAKEOVER_NAME_SIZE];
+	int fd = bpf_obj_get(pin_dir_path(dir, pinned_name(dir, name, sizes, next), path));
+
+	if (fd < 0)
+		return -errno;
+	if (!is_map_named(fd, name)) {
+		close(fd);
+		return -EMEDIUMTYPE;
+	}
+	return fd;
+}
+
+static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, struct adopt_sizes *sizes, struct error *err)
+{
+	uint32_t *wanted = wanted_entries(bpf_map__name(map), sizes);
 	struct bpf_map_info info;
-	int fd = adopt_map_open(dir, bpf_map__name(map));
+	int fd = map_open_named(dir, bpf_map__name(map), sizes);
 	int rc;
 
 	if (fd < 0)
@@ -221,14 +251,18 @@ static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, uint32_t *w
 		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s: %s", bpf_map__name(map), dir->path, strerror(-rc));
 	if (!rc)
 		rc = shape_check(dir, map, &info, wanted, err);
-	if (!rc && bpf_map__reuse_fd(map, fd))
+	if (!rc && wanted && *wanted && *wanted != info.max_entries && !sizes->resumes) {
+		sizes->resizes = true;
+		bpf_map__set_max_entries(map, *wanted);
+	} else if (!rc && bpf_map__reuse_fd(map, fd)) {
 		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s can not be taken over: %s", bpf_map__name(map),
 			       dir->path, strerror(errno));
+	}
 	close(fd);
 	return rc;
 }
 
-int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, uint32_t pins, uint32_t nursery, struct error *err)
+int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, struct adopt_sizes *sizes, struct error *err)
 {
 	struct bpf_map *map;
 	int rc = 0;
@@ -237,7 +271,7 @@ int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, uint32_t pi
 	{
 		if (bpf_map__is_internal(map))
 			continue;
-		rc = map_adopt(dir, map, wanted_entries(bpf_map__name(map), &pins, &nursery), err);
+		rc = map_adopt(dir, map, sizes, err);
 		if (rc)
 			break;
 	}

@@ -26,6 +26,7 @@ struct attach_place {
 	const char *interface; /* for messages */
 	const char *driver;    /* likewise; may be "" */
 	uint32_t lookup_id;    /* map id of rainbow_lookup: what makes a clsact filter ours */
+	uint32_t lookup_id_before; /* of the set that is migrated; 0: none is */
 };
 
 /* Attaches, or switches what is there to prog_fd in one step. */

@@ -140,9 +140,17 @@ static size_t switch_hooks(struct daemon *daemon, struct error *err)
 static int attach_first(struct daemon *daemon, struct error *err)
 {
 	struct error save;
+	int rc = datapath_hold(daemon->datapath, err);
 
-	if (!switch_hooks(daemon, err))
+	if (rc)
+		return rc;
+	if (!switch_hooks(daemon, err)) {
+		datapath_hold_undo(daemon->datapath);
 		return -(int)err->code;
+	}
+	rc = datapath_take_over(daemon->datapath, err);
+	if (rc)
+		return rc;
 	if (store_save_wishes(daemon->store, daemon->config.wishes, daemon->config.wish_count, &save))
 		log_error("daemon", "the interfaces can not be noted for the next start: %s", save.message);
 	return 0;

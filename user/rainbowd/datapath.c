@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "rainbowd/adopt.h"
 #include "rainbowd/datapath_private.h"
+#include "rainbowd/migrate.h"
 
 #ifndef RAINBOW_RELEASE
 #define RAINBOW_RELEASE "unknown"
@@ -219,7 +220,8 @@ static void meta_fill(struct datapath *dp)
 {
 	struct rainbow_meta *meta = datapath_meta(dp);
 
-	meta->pin_limit = datapath_pin_limit(dp);
+	if (!dp->resizes && !dp->resumes) /* else the programs attached have another table */
+		meta->pin_limit = datapath_pin_limit(dp);
 	meta->hz = hz_read();
 	meta->nursery_seconds = NURSERY_SECONDS;
 	meta->linger_seconds = LINGER_SECONDS;
@@ -235,6 +237,28 @@ static int lookup_id_read(struct datapath *dp, struct error *err)
 	return error_set(err, ERROR_INTERNAL, "pin-dir", "rainbow_lookup in %s can not be read back", dp->dir.path);
 }
 
+static int maps_adopt(struct datapath *dp, const struct datapath_config *config, struct error *err)
+{
+	struct adopt_sizes sizes = {.pins = config->pins, .nursery = config->nursery};
+	int rc = takeover_look(dp, err);
+
+	sizes.resumes = dp->resumes;
+	rc = rc ? rc : adopt_maps(&dp->dir, dp->skeleton->obj, &sizes, err);
+	dp->resizes = sizes.resizes;
+	return rc;
+}
+
+/* What this process writes into the arrays before the set is whole. */
+static int arrays_fill(struct datapath *dp, bool adopt, struct error *err)
+{
+	meta_fill(dp);
+	if (!dp->migrates)
+		return 0;
+	if (!adopt)
+		datapath_meta(dp)->hold = RAINBOW_HOLD_SWITCHING;
+	return datapath_meta(dp)->hold == RAINBOW_HOLD_SWITCHING ? migrate_arrays(dp, err) : 0;
+}
+
 /* Makes or adopts; the directory is ours. */
 static int kernel_side_open(struct datapath *dp, const struct datapath_config *config, bool adopt, struct error *err)
 {
@@ -244,21 +268,23 @@ static int kernel_side_open(struct datapath *dp, const struct datapath_config *c
 	if (!dp->skeleton)
 		return error_set(err, ERROR_INTERNAL, NULL, "the embedded BPF object can not be read: %s", strerror(errno));
 	if (adopt)
-		rc = adopt_maps(&dp->dir, dp->skeleton->obj, config->pins, config->nursery, err);
+		rc = maps_adopt(dp, config, err);
 	else
 		sizes_set(dp, config);
 	if (!rc)
 		rc = programs_load(dp, err);
 	if (!rc)
 		rc = mappings_open(dp, err);
+	rc = rc ? rc : arrays_fill(dp, adopt, err);
 	if (rc)
 		return rc;
-	meta_fill(dp);
 	if (!adopt)
 		rc = adopt_pin(&dp->dir, dp->skeleton->obj, err);
 	/* From here on the set of maps is whole: see adopt.h. */
 	if (!rc)
 		__atomic_store_n(&datapath_meta(dp)->schema, RAINBOW_SCHEMA, __ATOMIC_RELEASE);
+	rc = rc ? rc : takeover_begin(dp, err);
+	migrate_mark(dp);
 	return rc ? rc : lookup_id_read(dp, err);
 }
 
@@ -272,6 +298,18 @@ static int remains_clear(const struct pin_dir *dir, struct error *err)
 	return rc ? rc : adopt_clear(dir, err);
 }
 
+static int sets_look(struct datapath *dp, enum adopt_found *found, struct error *err)
+{
+	int rc = migrate_find(dp, err);
+
+	rc = rc ? rc : adopt_look(&dp->dir, found, err);
+	if (!rc && *found == ADOPT_HALF)
+		rc = remains_clear(&dp->dir, err);
+	if (!rc && dp->migrates && *found != ADOPT_WHOLE)
+		log_info("datapath", "%s holds maps of schema 1: they are migrated", dp->old.path);
+	return rc;
+}
+
 int datapath_open(struct datapath **out, const struct datapath_config *config, bool *adopted, struct error *err)
 {
 	struct datapath *dp = calloc(1, sizeof(*dp));
@@ -281,19 +319,16 @@ int datapath_open(struct datapath **out, const struct datapath_config *config, b
 	*out = NULL;
 	if (!dp)
 		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	dp->old.fd = -1;
 	datapath_bridge_log();
 	rc = pin_dir_open(&dp->dir, config->pin_dir, true, err);
-	if (!rc)
-		rc = adopt_look(&dp->dir, &found, err);
-	if (!rc && found == ADOPT_HALF)
-		rc = remains_clear(&dp->dir, err);
-	if (!rc)
-		rc = kernel_side_open(dp, config, found == ADOPT_WHOLE, err);
+	rc = rc ? rc : sets_look(dp, &found, err);
+	rc = rc ? rc : kernel_side_open(dp, config, found == ADOPT_WHOLE, err);
 	if (rc) {
 		datapath_close(dp);
 		return rc;
 	}
-	*adopted = found == ADOPT_WHOLE;
+	*adopted = found == ADOPT_WHOLE || dp->migrates;
 	*out = dp;
 	return 0;
 }
@@ -304,6 +339,7 @@ void datapath_close(struct datapath *dp)
 		return;
 	mappings_close(dp);
 	rainbow_bpf__destroy(dp->skeleton);
+	pin_dir_close(&dp->old);
 	pin_dir_close(&dp->dir);
 	free(dp);
 }
@@ -322,10 +358,14 @@ int datapath_remove(const char *pin_dir, struct datapath *dp, struct error *err)
 			*err = (struct error){.code = ERROR_NONE};
 		return 0;
 	}
+	if (dp)
+		pin_dir_close(&dp->old);
 	if (!rc)
 		rc = hooks_clear(dir, err);
 	if (!rc)
 		rc = adopt_clear(dir, err);
+	if (!rc)
+		rc = migrate_remove(dir, err);
 	if (!rc)
 		rc = pin_dir_remove(dir, err);
 	pin_dir_close(&own);

@@ -11,9 +11,7 @@
 #include "bpf/rainbow.skel.h"
 #include "rainbowd/datapath_private.h"
 #include "rainbowd/lookup.h"
-
-#define BATCH     4096 /* pins a system call */
-#define BATCH_MAX (1u << 20)
+#include "rainbowd/pin_walk.h"
 
 static int map_fd(const struct bpf_map *map)
 {
@@ -224,84 +222,26 @@ uint32_t datapath_nursery_limit(struct datapath *dp)
 	return bpf_map__max_entries(dp->skeleton->maps.rainbow_nursery);
 }
 
-struct batch {
-	struct rainbow_flow *flows;
-	struct rainbow_pin *pins;
-	uint32_t room;
-	uint32_t count;
-	uint32_t place; /* where the next one begins */
-	bool begun;
+struct showing {
+	bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg);
+	void *arg;
 };
 
-static void batch_free(struct batch *batch)
+static bool show(const struct rainbow_flow *flow, const void *pin, void *arg)
 {
-	free(batch->flows);
-	free(batch->pins);
-}
+	const struct showing *showing = arg;
 
-static int batch_grow(struct batch *batch)
-{
-	uint32_t room = batch->room ? 2 * batch->room : BATCH;
-
-	if (room > BATCH_MAX)
-		return -ENOSPC;
-	batch_free(batch);
-	batch->flows = calloc(room, sizeof(*batch->flows));
-	batch->pins = calloc(room, sizeof(*batch->pins));
-	batch->room = room;
-	return batch->flows && batch->pins ? 0 : -ENOMEM;
-}
-
-/* 0: there is more; 1: that was the last; -errno. One hash bucket is never split, so a batch may be too small for it. */
-static int batch_next(struct batch *batch, int fd)
-{
-	int rc;
-
-	do {
-		uint32_t next = 0;
-
-		batch->count = batch->room;
-		rc = bpf_map_lookup_batch(fd, batch->begun ? &batch->place : NULL, &next, batch->flows, batch->pins,
-					  &batch->count, NULL)
-			 ? -errno
-			 : 0;
-		if (!rc || rc == -ENOENT) {
-			batch->place = next;
-			batch->begun = true;
-			return rc == -ENOENT;
-		}
-	} while (rc == -ENOSPC && !(rc = batch_grow(batch)));
-	return rc;
-}
-
-static bool batch_show(const struct batch *batch,
-		       bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg), void *arg)
-{
-	uint32_t i;
-
-	for (i = 0; i < batch->count; i++)
-		if (!each(&batch->flows[i], &batch->pins[i], arg))
-			return false;
-	return true;
+	return showing->each(flow, pin, showing->arg);
 }
 
 int datapath_pins_each(struct datapath *dp,
 		       bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg), void *arg,
 		       struct error *err)
 {
-	int fd = map_fd(dp->skeleton->maps.rainbow_pin);
-	struct batch batch = {};
-	int rc = batch_grow(&batch);
+	struct showing showing = {each, arg};
+	int rc = pin_walk(map_fd(dp->skeleton->maps.rainbow_pin), sizeof(struct rainbow_pin), show, &showing);
 
-	while (!rc) {
-		rc = batch_next(&batch, fd);
-		if (rc >= 0 && !batch_show(&batch, each, arg))
-			rc = 1;
-	}
-	batch_free(&batch);
-	if (rc < 0)
-		return error_set(err, ERROR_INTERNAL, NULL, "rainbow_pin can not be read: %s", strerror(-rc));
-	return 0;
+	return rc ? error_set(err, ERROR_INTERNAL, NULL, "rainbow_pin can not be read: %s", strerror(-rc)) : 0;
 }
 
 int datapath_packets(struct datapath *dp, uint32_t service, struct rainbow_packets *out)
