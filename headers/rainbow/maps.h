@@ -240,11 +240,11 @@ RAINBOW_SIZE_IS(struct rainbow_pin, 64);
  * In the flows of a session or flow with TCP numbers, which counts none: they are those of a snapshot, and the ends may have moved
  * on. Until a segment fits them, one that does not fit is learned from (see tcp.h).
  */
-#define RAINBOW_FLOWS_STALE       0x00000001u
-#define RAINBOW_TOLD_CLIENT       1 /* an RST was made from a packet of the client */
-#define RAINBOW_TOLD_SERVER       2 /* ... of the backend */
-#define RAINBOW_TOLD_BOTH         3
-#define RAINBOW_TOLD_ASKED        4 /* one probe; counts up in steps of this */
+#define RAINBOW_FLOWS_STALE 0x00000001u
+#define RAINBOW_TOLD_CLIENT 1 /* an RST was made from a packet of the client */
+#define RAINBOW_TOLD_SERVER 2 /* ... of the backend */
+#define RAINBOW_TOLD_BOTH   3
+#define RAINBOW_TOLD_ASKED  4 /* one probe; counts up in steps of this */
 
 /* rainbow_nursery: LRU_HASH, key struct rainbow_flow. Where a flow waits until its handshake is proven. */
 enum rainbow_nursery_state {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # rainbowd --max-sessions with another number than the pinned table has: sessions are carried over while they run; fewer than live
-# is refused with a word; killed at any system call of it, the next start finishes it or undoes it, and no session is lost.
+# is refused with a word.
 # Takes 60 s.
 source "$(dirname "$0")/lib.sh"
 
@@ -80,73 +80,5 @@ settle() {
 	lab_rainbowd_stop
 }
 
-# rainbowd as the lab starts it, killed as it enters system call N of those named.
-killed_at() { # CALL N RAINBOWD-ARGUMENTS...
-	local call=$1 n=$2 interface words=()
-
-	shift 2
-	for interface in "${LAB_HOOKS[@]}"; do
-		words+=(--interface "$interface:$HOOK")
-	done
-	lab_in router timeout 30 strace -f -qq -o "$LAB_DIR/strace.log" -e "trace=$call" -e "inject=$call:signal=KILL:when=$n" \
-		"$LAB_BUILD/rainbowd" "${words[@]}" --pin-dir "$LAB_PINS" --state-dir "$LAB_DIR/state" \
-		--socket "$LAB_DIR/rainbow.sock" "$@" >>"$LAB_DIR/killed.log" 2>&1 &
-	wait "$!" || true
-}
-
-# The numbers of the bpf(2) calls of a start with another size, from where the new table gets its pin.
-calls_of_change() {
-	lab_rainbowd_stop
-	lab_in router timeout 30 strace -f -qq -o "$LAB_DIR/strace.log" -e trace=bpf "$LAB_BUILD/rainbowd" --max-sessions 3000 \
-		--pin-dir "$LAB_PINS" --state-dir "$LAB_DIR/state" --socket "$LAB_DIR/rainbow.sock" >>"$LAB_DIR/killed.log" 2>&1 &
-	LAB_PID[rainbowd]=$!
-	lab_until 15 'rainbowd to answer' lab_ctl status
-	kill -s TERM "$(json .daemon.pid status)"
-	wait "$!" || true
-	unset 'LAB_PID[rainbowd]'
-	first_call=$(grep -n 'rainbow_next_pin' "$LAB_DIR/strace.log" | tail -n 1 | cut -d: -f1)
-	last_call=$(grep -n 'BPF_MAP_LOOKUP_BATCH' "$LAB_DIR/strace.log" | tail -n 1 | cut -d: -f1)
-}
-
-kill_anywhere() { # TOPOLOGY HOOK OFFLOADS
-	local n room=3000 first_call last_call
-
-	HOOK=$2
-	part "$1, $2: killed at each step"
-	lab_up "$1" --offloads "$3"
-	lab_sessions 4
-	calls_of_change
-	say "bpf calls $first_call to $last_call"
-	for ((n = first_call; n <= last_call + 4; n++)); do
-		room=$((room + 1))
-		killed_at bpf "$n" --max-sessions "$room"
-		lab_rainbowd_start "$2"
-		[[ $(limit) == "$room" || $(limit) == "$((room - 1))" ]] || fail "killed at call $n: room for $(limit), not $room"
-		[[ $(limit) == "$room" ]] || room=$((room - 1))
-		expect_settled "$room"
-		expect_eq "killed at call $n: live sessions" "$(live_count)" "$SESSIONS"
-		((n % 8 != 0)) || expect_turns idle
-		lab_rainbowd_stop
-	done
-	for n in 1 2; do
-		room=$((room + 1))
-		killed_at rename "$n" --max-sessions "$room"
-		lab_rainbowd_start "$2"
-		expect_settled "$room"
-		expect_turns idle
-		lab_rainbowd_stop
-	done
-	lab_rainbowd_start "$2"
-	expect_turns idle
-	expect_no_drift
-	expect_whole idle
-	lab_down
-}
-
 resize routed tc on 4
 resize two-sided xdp off 6
-if command -v strace >/dev/null; then
-	kill_anywhere two-sided xdp off
-else
-	skip_part 'killing at each system call: no strace here'
-fi

@@ -217,9 +217,16 @@ static void test_lies(void **state)
 		uint8_t value;
 		const char *says;
 	} lies[] = {
-	    {8, 2, "format 2"}, {12, 97, "header"}, {20, 5, "more than there can be"}, {59, 1, "more than there can be"},
-	    {63, 1, "more than there can be"}, {67, 1, "more than there can be"}, {79, 1, "more than there can be"},
-	    {72, 4, "longer"}, {72, 6, "cut off"}, {56, 2, "cut off"},
+	    {8, 2, "format 2"},
+	    {12, 97, "header"},
+	    {20, 5, "more than there can be"},
+	    {59, 1, "more than there can be"},
+	    {63, 1, "more than there can be"},
+	    {67, 1, "more than there can be"},
+	    {79, 1, "more than there can be"},
+	    {72, 4, "longer"},
+	    {72, 6, "cut off"},
+	    {56, 2, "cut off"},
 	};
 	size_t i, length, names = 56 + 2 * 36 + 24;
 	uint8_t *bytes, *pins;
@@ -275,8 +282,12 @@ static void test_full_disk_leaves_the_old_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_written_is_read),   cmocka_unit_test(test_none),  cmocka_unit_test(test_torn_at_any_length),
-	    cmocka_unit_test(test_any_byte_flipped), cmocka_unit_test(test_lies), cmocka_unit_test(test_full_disk_leaves_the_old_one),
+	    cmocka_unit_test(test_written_is_read),
+	    cmocka_unit_test(test_none),
+	    cmocka_unit_test(test_torn_at_any_length),
+	    cmocka_unit_test(test_any_byte_flipped),
+	    cmocka_unit_test(test_lies),
+	    cmocka_unit_test(test_full_disk_leaves_the_old_one),
 	};
 	char path[128];
 	int failed;

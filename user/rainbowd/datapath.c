@@ -333,6 +333,31 @@ int datapath_open(struct datapath **out, const struct datapath_config *config, b
 	return 0;
 }
 
+int datapath_open_pinned(struct datapath **out, const char *pin_dir, struct error *err)
+{
+	const struct datapath_config config = {.pin_dir = pin_dir};
+	struct datapath *dp = calloc(1, sizeof(*dp));
+	enum adopt_found found = ADOPT_NOTHING;
+	int rc;
+
+	*out = NULL;
+	if (!dp)
+		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	dp->dir.fd = dp->old.fd = -1;
+	datapath_bridge_log();
+	rc = pin_dir_open(&dp->dir, pin_dir, false, err);
+	rc = rc ? rc : adopt_look(&dp->dir, &found, err);
+	if (!rc && found != ADOPT_WHOLE)
+		rc = error_set(err, ERROR_NOT_FOUND, "pin-dir", "there is no whole set of maps in %s", pin_dir);
+	rc = rc ? rc : kernel_side_open(dp, &config, true, err);
+	if (rc) {
+		datapath_close(dp);
+		return rc;
+	}
+	*out = dp;
+	return 0;
+}
+
 void datapath_close(struct datapath *dp)
 {
 	if (!dp)

@@ -20,8 +20,8 @@ struct datapath;
 
 struct datapath_config {
 	const char *pin_dir; /* maps and links are pinned here; made if missing; a bpffs is mounted at its root if needed */
-	uint32_t pins;       /* entries of rainbow_pin; 0: as they are, or RAINBOW_DEFAULT_PINS. Another size: see datapath_hold */
-	uint32_t nursery;    /* entries of rainbow_nursery; 0: likewise */
+	uint32_t pins;    /* entries of rainbow_pin; 0: as they are, or RAINBOW_DEFAULT_PINS. Another size: see datapath_hold */
+	uint32_t nursery; /* entries of rainbow_nursery; 0: likewise */
 };
 
 /*
@@ -31,6 +31,8 @@ struct datapath_config {
  * datapath_attach, not before. *adopted says whether maps were found.
  */
 int datapath_open(struct datapath **out, const struct datapath_config *config, bool *adopted, struct error *err);
+/* Only what is there already: a whole set of our schema that nobody holds; else -ERROR_NOT_FOUND or why not, and nothing is changed. */
+int datapath_open_pinned(struct datapath **out, const char *pin_dir, struct error *err);
 /* Lets go of everything; what is pinned stays and goes on working. NULL is allowed. */
 void datapath_close(struct datapath *dp);
 /*

@@ -251,8 +251,8 @@ int datapath_detach_others(struct datapath *dp, const struct hook_wish *wishes, 
 
 static void info_fill(const struct datapath *dp, uint32_t ifindex, struct hook_info *info)
 {
-	struct attach_place place = {.dir = &dp->dir, .ifindex = ifindex,
-				     .lookup_id = dp->lookup_id, .lookup_id_before = dp->lookup_id_before};
+	struct attach_place place = {
+	    .dir = &dp->dir, .ifindex = ifindex, .lookup_id = dp->lookup_id, .lookup_id_before = dp->lookup_id_before};
 	enum rainbow_hook_kind xdp = attach_xdp_found(&place);
 	const char *ingress = xdp ? hook_kind_name(xdp) : attach_tc_found(&place, ATTACH_INGRESS);
 	const char *egress = attach_tc_found(&place, ATTACH_EGRESS);

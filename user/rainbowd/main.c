@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* rainbowd: options, and the way in and out. One table makes the options and their help. */
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "daemon.h"
+#include "saver.h"
 
 #define DEFAULT_STATE_DIR "/var/lib/rainbow"
 #define DEFAULT_SOCKET    "/run/rainbow/rainbow.sock"
@@ -202,13 +204,23 @@ static int parse_options(struct options *options, int argc, char **argv, struct 
 
 static int detach(const struct options *options)
 {
+	const struct daemon_config *config = &options->config;
+	struct datapath *dp = NULL;
 	struct error err;
+	uint64_t saved;
+	int rc;
 
-	if (datapath_remove(options->config.pin_dir, NULL, &err)) {
+	saved = saver_save_pinned(config->pin_dir, config->state_dir, &dp);
+	rc = datapath_remove(config->pin_dir, dp, &err);
+	datapath_close(dp);
+	if (rc) {
 		fprintf(stderr, "rainbowd: %s\n", err.message);
 		return err.code;
 	}
-	printf("detached: hooks and maps under %s are removed\n", options->config.pin_dir);
+	printf("detached: hooks and maps under %s are removed\n", config->pin_dir);
+	if (saved)
+		printf("%" PRIu64 " pins are saved in %s: those of sessions that are still there at the next start live on\n",
+		       saved, config->state_dir);
 	return 0;
 }
 
@@ -231,11 +243,10 @@ static int serve(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {
-	    .config = {.state_dir = DEFAULT_STATE_DIR,
-		       .socket = DEFAULT_SOCKET,
-		       .pin_dir = DEFAULT_PIN_DIR,
-		       .save_every_ms = DEFAULT_SAVE_MS}};
+	struct options options = {.config = {.state_dir = DEFAULT_STATE_DIR,
+					     .socket = DEFAULT_SOCKET,
+					     .pin_dir = DEFAULT_PIN_DIR,
+					     .save_every_ms = DEFAULT_SAVE_MS}};
 	struct error err = {0};
 
 	if (parse_options(&options, argc, argv, &err)) {

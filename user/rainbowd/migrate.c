@@ -74,10 +74,11 @@ static int refuse_newer(const struct pin_dir *dir, struct error *err)
 			continue;
 		snprintf(at, sizeof(at), "%s/%s/rainbow_meta", path, entry->d_name);
 		if (!access(at, F_OK))
-			rc = error_set(err, ERROR_PRECONDITION, "pin-dir",
-				       "%s/%s holds maps of schema %u, this rainbowd knows %d; they are left alone. Run the rainbowd "
-				       "that made them; to go back to this one, end them first with that one's --detach",
-				       path, entry->d_name, schema, RAINBOW_SCHEMA);
+			rc = error_set(
+			    err, ERROR_PRECONDITION, "pin-dir",
+			    "%s/%s holds maps of schema %u, this rainbowd knows %d; they are left alone. Run the rainbowd "
+			    "that made them; to go back to this one, end them first with that one's --detach",
+			    path, entry->d_name, schema, RAINBOW_SCHEMA);
 	}
 	if (listing)
 		closedir(listing);
@@ -428,7 +429,7 @@ int migrate_arrays(struct datapath *dp, struct error *err)
 	int rc = 0;
 
 	STEP(i)
-		rc = each_entry(dp, steps[i].name, steps[i].value_size, steps[i].limit, steps[i].convert, err);
+	rc = each_entry(dp, steps[i].name, steps[i].value_size, steps[i].limit, steps[i].convert, err);
 	rc = rc ? rc : convert_packets(dp, err);
 	return rc ? rc : convert_hooks(dp, err);
 }
@@ -461,8 +462,9 @@ int migrate_links(struct datapath *dp, struct error *err)
 	int rc = pin_dir_each(&dp->old, link_share, &linking, err);
 
 	if (!rc && linking.error)
-		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "a hook pinned in %s can not be taken over: %s; it goes on serving",
-			       dp->old.path, strerror(linking.error));
+		rc = error_set(err, ERROR_INTERNAL, "pin-dir",
+			       "a hook pinned in %s can not be taken over: %s; it goes on serving", dp->old.path,
+			       strerror(linking.error));
 	return rc;
 }
 
@@ -492,7 +494,8 @@ int migrate_counters(struct datapath *dp, struct error *err)
 {
 	int from, to = bpf_map__fd(dp->skeleton->maps.rainbow_nursery);
 	struct bpf_map_info info;
-	int rc = each_entry(dp, "rainbow_service", sizeof(struct rainbow_service_v1), RAINBOW_MAX_SERVICES + 1, count_service, err);
+	int rc =
+	    each_entry(dp, "rainbow_service", sizeof(struct rainbow_service_v1), RAINBOW_MAX_SERVICES + 1, count_service, err);
 
 	rc = rc ? rc
 		: each_entry(dp, "rainbow_version", sizeof(struct rainbow_version_v1), RAINBOW_MAX_VERSIONS + 1, count_version,

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* See saver.h. Names come from the maps and not from the model: they know removed backends too, and need no lock. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <event2/event.h>
 #include "common/log.h"
 #include "common/text.h"
 #include "roll.h"
 #include "saver.h"
 #include "snapshot.h"
+#include "store.h"
 #include "worker.h"
 
 struct saver {
@@ -179,6 +182,37 @@ int saver_save(struct datapath *dp, const char *state_dir, uint64_t *saved, stru
 	return rc;
 }
 
+/* store_open would make what is not there. */
+static bool database_is_of(struct datapath *dp, const char *state_dir)
+{
+	uint64_t secret[2] = {0};
+	char path[PATH_MAX];
+	struct store *store;
+	struct error err;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/rainbow.db", state_dir);
+	if (access(path, R_OK | W_OK) || store_open(&store, state_dir, &err))
+		return false;
+	rc = store_secret(store, secret, &err);
+	store_close(store);
+	return !rc && !memcmp(secret, datapath_meta(dp)->hash_secret, sizeof(secret));
+}
+
+uint64_t saver_save_pinned(const char *pin_dir, const char *state_dir, struct datapath **dp)
+{
+	uint64_t saved = 0;
+	struct error err;
+
+	if (datapath_open_pinned(dp, pin_dir, &err) || !database_is_of(*dp, state_dir))
+		return 0;
+	if (saver_save(*dp, state_dir, &saved, &err)) {
+		log_error("saver", "%s", err.message);
+		return 0;
+	}
+	return saved;
+}
+
 /* --- when --------------------------------------------------------------------------------------------------------------- */
 
 struct save_job {
@@ -210,7 +244,8 @@ static void save_done(struct work *work)
 	if (job->rc && !saver->complained)
 		log_error("saver", "%s", job->err.message);
 	else if (!job->rc)
-		log_line(saver->complained ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "saver", "%" PRIu64 " pins are saved", job->saved);
+		log_line(saver->complained ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "saver", "%" PRIu64 " pins are saved",
+			 job->saved);
 	saver->complained = job->rc != 0;
 	free(job);
 }

@@ -17,4 +17,10 @@ void saver_free(struct saver *saver);
 /* Now, in this thread. */
 int saver_save(struct datapath *dp, const char *state_dir, uint64_t *saved, struct error *err);
 
+/*
+ * Before maps are removed that no rainbowd holds: saves their pins if the database in state_dir is theirs, else does nothing.
+ * *dp: those maps, open, or NULL. Returns how many pins are saved.
+ */
+uint64_t saver_save_pinned(const char *pin_dir, const char *state_dir, struct datapath **dp);
+
 #endif

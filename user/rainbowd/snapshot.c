@@ -148,8 +148,8 @@ static void pin_get(const uint8_t *at, struct snapshot_pin *pin)
 /* Sums keep accidents out, not whoever can write them: no value may lead out of a table or a type. */
 static bool pin_is_sound(const struct snapshot_pin *pin)
 {
-	bool live = pin->state == RAINBOW_PIN_LIVE || pin->state == RAINBOW_PIN_HALF_CLIENT ||
-		    pin->state == RAINBOW_PIN_HALF_SERVER;
+	bool live =
+	    pin->state == RAINBOW_PIN_LIVE || pin->state == RAINBOW_PIN_HALF_CLIENT || pin->state == RAINBOW_PIN_HALF_SERVER;
 	bool known = pin->kind == RAINBOW_PIN_SESSION || pin->kind == RAINBOW_PIN_FLOW || pin->kind == RAINBOW_PIN_CLIENT;
 
 	return live && known && (pin->kind == RAINBOW_PIN_CLIENT) == (pin->flow.port == 0) && pin->client_scale <= 14 &&
@@ -250,11 +250,12 @@ static int header_get(const uint8_t *bytes, size_t length, struct snapshot *out,
 
 	if (length < HEADER_SIZE || memcmp(bytes, MAGIC, 8) != 0)
 		return refuse(err, length < 8 || memcmp(bytes, MAGIC, 8) != 0 ? "it is no snapshot of rainbow's"
-									       : "it is cut off in its header");
+									      : "it is cut off in its header");
 	format = (uint32_t)get_number(&at, 4);
 	header = (uint32_t)get_number(&at, 4);
 	if (format != FORMAT)
-		return error_set(err, ERROR_PRECONDITION, "state-dir", "it has format %u, this rainbowd knows %d", format, FORMAT);
+		return error_set(err, ERROR_PRECONDITION, "state-dir", "it has format %u, this rainbowd knows %d", format,
+				 FORMAT);
 	if (header != HEADER_SIZE || !crc_is_right(bytes, HEADER_SIZE - CRC_SIZE))
 		return refuse(err, "its header is damaged");
 	at += 4; /* schema */

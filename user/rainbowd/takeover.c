@@ -119,8 +119,10 @@ int takeover_begin(struct datapath *dp, struct error *err)
 	}
 	if (dp->resumes) {
 		dp->takeover = TAKEOVER_RESIZE;
-		log_warn("datapath", "an earlier rainbowd was killed while it carried sessions over into a table for %u; that "
-			 "is finished now", datapath_pin_limit(dp));
+		log_warn("datapath",
+			 "an earlier rainbowd was killed while it carried sessions over into a table for %u; that "
+			 "is finished now",
+			 datapath_pin_limit(dp));
 	}
 	return 0;
 }
@@ -133,7 +135,8 @@ static int refuse_small(struct datapath *dp, struct error *err)
 
 	return error_set(err, ERROR_PRECONDITION, "max-sessions",
 			 "--max-sessions %u is too few: %" PRIu64 " sessions are there (those that ended a moment ago "
-			 "included); ask for more, or wait until enough have ended", datapath_pin_limit(dp), pins);
+			 "included); ask for more, or wait until enough have ended",
+			 datapath_pin_limit(dp), pins);
 }
 
 static void resize_undo(struct datapath *dp)
@@ -238,10 +241,12 @@ static int copy_pins(struct datapath *dp, struct error *err)
 	if (batch.rc)
 		return batch.rc;
 	if (rc)
-		return error_set(err, ERROR_INTERNAL, "pin-dir", "the old table of sessions can not be read: %s", strerror(-rc));
+		return error_set(err, ERROR_INTERNAL, "pin-dir", "the old table of sessions can not be read: %s",
+				 strerror(-rc));
 	if (batch.full)
 		log_error("datapath", "%" PRIu64 " sessions found no room in the new table and are lost", batch.full);
-	log_info("datapath", "%" PRIu64 " pins carried over%s into a table for %u; packets were held for %" PRId64 " ms at most",
+	log_info("datapath",
+		 "%" PRIu64 " pins carried over%s into a table for %u; packets were held for %" PRId64 " ms at most",
 		 batch.put + batch.there, dp->takeover == TAKEOVER_MIGRATE ? " from schema 1" : "", datapath_pin_limit(dp),
 		 monotonic_ms() - dp->held_ms);
 	return 0;
