@@ -10,7 +10,7 @@
 
 struct bpf_map_info;
 
-#define GROUND_PIN_DIR "/sys/fs/bpf/rainbow/v1"
+#define GROUND_PIN_DIR "/sys/fs/bpf/rainbow/v2"
 
 /* Leaves the program, saying so aloud, where it may not be root. */
 void ground_make(const char *test);

@@ -47,3 +47,7 @@ bpf/test_sweep_libs := $(bpf_libs)
 programs += bpf/test_race
 bpf/test_race_src := tests/bpf/test_race.c tests/bpf/counts.c tests/bpf/scene.c $(world_src)
 bpf/test_race_libs := $(bpf_libs)
+
+programs += bpf/test_takeover
+bpf/test_takeover_src := tests/bpf/test_takeover.c tests/bpf/ground.c $(datapath_src)
+bpf/test_takeover_libs := $(bpf_libs)

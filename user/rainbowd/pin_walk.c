@@ -69,8 +69,10 @@ int pin_walk(int map, size_t value_size, bool (*each)(const struct rainbow_flow 
 	while (!rc) {
 		rc = batch_next(&batch, map);
 		for (i = 0; rc >= 0 && i < batch.count; i++)
-			if (!each(&batch.flows[i], batch.pins + i * value_size, arg))
+			if (!each(&batch.flows[i], batch.pins + i * value_size, arg)) {
 				rc = 1;
+				break;
+			}
 	}
 	batch_free(&batch);
 	return rc < 0 ? rc : 0;

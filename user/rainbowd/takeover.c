@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -280,13 +281,10 @@ static int swap_names(struct datapath *dp, struct error *err)
 	return 0;
 }
 
-int datapath_take_over(struct datapath *dp, struct error *err)
+static int carry_over(struct datapath *dp, struct error *err)
 {
-	int rc;
+	int rc = datapath_barrier(dp, err);
 
-	if (dp->takeover == TAKEOVER_NONE)
-		return 0;
-	rc = datapath_barrier(dp, err);
 	if (!rc && hold_of(dp) == RAINBOW_HOLD_SWITCHING)
 		rc = copy_begin(dp, err);
 	if (!rc && hold_of(dp) == RAINBOW_HOLD_COPYING) {
@@ -301,4 +299,17 @@ int datapath_take_over(struct datapath *dp, struct error *err)
 	hold_set(dp, RAINBOW_HOLD_NONE);
 	dp->takeover = TAKEOVER_NONE;
 	return 0;
+}
+
+/* Before all others on this host: sessions wait for it. */
+int datapath_take_over(struct datapath *dp, struct error *err)
+{
+	int rc, usual = getpriority(PRIO_PROCESS, 0);
+
+	if (dp->takeover == TAKEOVER_NONE)
+		return 0;
+	setpriority(PRIO_PROCESS, 0, -20);
+	rc = carry_over(dp, err);
+	setpriority(PRIO_PROCESS, 0, usual);
+	return rc;
 }
