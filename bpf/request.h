@@ -68,6 +68,10 @@ static __always_inline int decide_request(void *ctx, struct way *way)
 
 	if (decide_request_pinned(ctx, way, &flow, pin) || !service)
 		return 0;
+	if (is_held()) {
+		way->verdict = VERDICT_HELD;
+		return 0;
+	}
 	if (decide_request_nursery(ctx, way, &flow))
 		return 0;
 	if (pin && decide_request_ended(ctx, way, pin))

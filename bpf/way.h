@@ -31,6 +31,7 @@ enum verdict {
 	VERDICT_REFUSED_BACKENDS,
 	VERDICT_REFUSED_VERSION,
 	VERDICT_RETRY, /* two CPUs met on one entry: dropped, the sender repeats it */
+	VERDICT_HELD,  /* its pin may not have been carried over yet: likewise */
 };
 
 /* One packet on its way. Small, for it lies on the stack beneath all that decides: Linux 6.1 has 512 bytes of that. */

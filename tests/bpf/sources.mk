@@ -13,7 +13,8 @@ bpf/test_untouched_libs := $(bpf_libs)
 
 # The kernel access of rainbowd, on a network and a bpffs of the test's own.
 datapath_src := $(addprefix user/rainbowd/,datapath.c datapath_maps.c hooks.c hook_wish.c attach.c attach_clsact.c adopt.c \
-                pin_dir.c pin_table.c lookup.c netdev.c barrier.c) user/common/error.c user/common/log.c user/common/text.c user/common/addr.c
+                pin_dir.c pin_table.c lookup.c netdev.c barrier.c takeover.c migrate.c pin_walk.c) user/common/error.c user/common/log.c user/common/text.c \
+                user/common/addr.c user/common/duration.c
 
 programs += bpf/test_datapath
 bpf/test_datapath_src := tests/bpf/test_datapath.c tests/bpf/ground.c tests/bpf/table.c $(datapath_src)

@@ -15,6 +15,7 @@
 
 struct bpf_object;
 struct pin_dir;
+struct rainbow_meta;
 
 enum adopt_found {
 	ADOPT_NOTHING,
@@ -24,8 +25,22 @@ enum adopt_found {
 
 /* Anything else (another schema, maps that are not rainbow's, sessions without their rainbow_meta) is refused and left alone. */
 int adopt_look(const struct pin_dir *dir, enum adopt_found *found, struct error *err);
-/* Makes an opened, unloaded object use the pinned maps. pins, nursery: the sizes wanted, 0 for any. */
-int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, uint32_t pins, uint32_t nursery, struct error *err);
+/* A set of an older schema may lie in this subdirectory: see migrate.h. */
+#define ADOPT_OLD_NAME "v1"
+/* rainbow_meta's first word, which is the schema in every schema. 0, or -errno. */
+int adopt_schema(const struct pin_dir *dir, uint32_t *schema);
+
+/* rainbow_meta of our schema, before it is mapped. 0, or -errno. */
+int adopt_meta_read(const struct pin_dir *dir, struct rainbow_meta *meta);
+
+/* What is wanted of the sizes (0: any), and what comes of it. */
+struct adopt_sizes {
+	uint32_t pins, nursery;
+	bool resumes; /* out: pins were being carried over; where that is into a new table, it is taken */
+	bool resizes; /* out: the table of pins gets another size, and is left to be made */
+};
+/* Makes an opened, unloaded object use the pinned maps. */
+int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, struct adopt_sizes *sizes, struct error *err);
 /* Pins the maps of a loaded object. */
 int adopt_pin(const struct pin_dir *dir, struct bpf_object *object, struct error *err);
 /* Unpins every map, rainbow_meta last and with its schema cleared first. */
