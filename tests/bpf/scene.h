@@ -63,8 +63,8 @@ bool scene_expect(const struct scene *scene, enum fate fate, const struct packet
 
 /* Sends one packet; returns the action. */
 int scene_send(const struct scene *scene, const struct packet *packet, bool from_client, struct frame *out);
-/* Plays words parted by blanks; aborts at an unknown one. */
-void scene_play(struct scene *scene, const char *words);
+/* Plays a script, words parted by blanks; aborts at an unknown one. */
+void scene_play(struct scene *scene, const char *script);
 
 /* The same client with another port. */
 void scene_port(struct scene *scene, uint16_t port);

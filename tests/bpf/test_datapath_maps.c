@@ -213,7 +213,7 @@ static int by_size(const void *a, const void *b)
 
 static double median_us(int (*act)(void), int rounds)
 {
-	double took[512];
+	double took[512] = {0};
 	int i;
 
 	for (i = 0; i < rounds; i++) {

@@ -48,8 +48,8 @@ static size_t list_row(const struct row *row, struct one *ones, size_t count)
 int main(int argc, char **argv)
 {
 	const struct world_config config = {.pins = 512, .nursery = 512};
-	struct one *ones = calloc(truth_rows_count * PATHS * 2, sizeof(*ones));
-	struct CMUnitTest *tests = calloc(truth_rows_count * PATHS * 2, sizeof(*tests));
+	struct one *ones;
+	struct CMUnitTest *tests;
 	size_t i, count = 0;
 	int failed;
 
@@ -57,6 +57,8 @@ int main(int argc, char **argv)
 		return 77; /* skipped */
 	if (world_open(&world, &config))
 		return 1;
+	ones = calloc(truth_rows_count * PATHS * 2, sizeof(*ones));
+	tests = calloc(truth_rows_count * PATHS * 2, sizeof(*tests));
 	for (i = 0; i < truth_rows_count; i++)
 		if (argc < 2 || strstr(truth_rows[i].name, argv[1]))
 			count = list_row(&truth_rows[i], ones, count);

@@ -206,7 +206,7 @@ static void *accept_all(void *arg)
 	struct acceptor *acceptor = arg;
 
 	for (;;) {
-		union endpoint from;
+		union endpoint from = {0};
 		socklen_t size = sizeof(from);
 		int fd = accept4(acceptor->table->ends->version[acceptor->version].listener, &from.any, &size, SOCK_CLOEXEC);
 

@@ -76,7 +76,7 @@ lab_rainbowd_start() { # [auto|xdp|xdp-generic|tc] [RAINBOWD-ARGUMENTS...]
 	done
 	lab_spawn rainbowd router "${LAB_RAINBOWD:-$LAB_BUILD/rainbowd}" "${interfaces[@]}" --pin-dir "$LAB_PINS" \
 		--state-dir "$LAB_DIR/state" --socket "$LAB_DIR/rainbow.sock" "$@"
-	lab_until 60 'rainbowd to answer' _lab_rainbowd_answers_or_died
+	lab_until 60 'rainbowd to answer' _lab_rainbowd_answers_or_died || return
 	lab_runs rainbowd || { lab_say "rainbowd did not start: $(tail -n 3 "$LAB_DIR/rainbowd.log")" && return 1; }
 }
 

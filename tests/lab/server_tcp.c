@@ -171,7 +171,9 @@ int server_tcp_listen(uint16_t port)
 	}
 	listener->fd = fd;
 	listener->ready = listener_ready;
-	if (listen(fd, 8192))
+	if (listen(fd, 8192)) {
+		free(listener);
 		return -errno;
+	}
 	return loop_watch(listener, EPOLLIN);
 }

@@ -20,6 +20,7 @@ static const struct error_kind {
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+#undef error_set /* see error.h */
 int error_set(struct error *err, enum error_code code, const char *field, const char *format, ...)
 {
 	va_list args;

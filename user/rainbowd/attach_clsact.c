@@ -38,7 +38,7 @@ static uint32_t program_at(const struct attach_place *place, enum attach_side si
 
 static bool program_uses(uint32_t program, uint32_t map)
 {
-	uint32_t maps[PROGRAM_MAPS_MAX];
+	uint32_t maps[PROGRAM_MAPS_MAX] = {0};
 	struct bpf_prog_info info = {.nr_map_ids = PROGRAM_MAPS_MAX, .map_ids = (uint64_t)(uintptr_t)maps};
 	uint32_t i, length = sizeof(info);
 	int fd = bpf_prog_get_fd_by_id(program);

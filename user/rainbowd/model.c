@@ -99,7 +99,9 @@ static size_t model_place_of(const struct model *model, const char *name)
 
 void model_replace(struct model *model, struct service *before, struct service *after)
 {
-	size_t place = model_place_of(model, before ? before->name : after->name);
+	const struct service *named = before ? before : after;
+	size_t place =
+	    model_place_of(model, named->name); // cppcheck-suppress nullPointerRedundantCheck; one of the two is given
 	struct service **at = &model->services[place];
 
 	if (before && after) {

@@ -94,7 +94,7 @@ int route_get(const struct rainbow_addr *addr, struct route_answer *out)
 		       .nlmsg_flags = NLM_F_REQUEST},
 	    .body.route = {.rtm_family = (unsigned char)family_of(addr), .rtm_dst_len = addr_is_v4(addr) ? 32 : 128},
 	};
-	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
+	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE] = {0}; /* one that is too short reads as zeros */
 	const struct nlmsghdr *header = (const struct nlmsghdr *)answer;
 	ssize_t length;
 
@@ -116,7 +116,7 @@ int neighbour_get(uint32_t ifindex, const struct rainbow_addr *addr)
 		       .nlmsg_flags = NLM_F_REQUEST},
 	    .body.neighbour = {.ndm_family = (unsigned char)family_of(addr), .ndm_ifindex = (int)ifindex},
 	};
-	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
+	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE] = {0}; /* one that is too short reads as zeros */
 	const struct nlmsghdr *header = (const struct nlmsghdr *)answer;
 	ssize_t length;
 
@@ -137,7 +137,7 @@ int neighbour_use(uint32_t ifindex, const struct rainbow_addr *addr)
 		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK},
 	    .body.neighbour = {.ndm_family = (unsigned char)family_of(addr), .ndm_ifindex = (int)ifindex, .ndm_flags = NTF_USE},
 	};
-	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
+	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE] = {0}; /* one that is too short reads as zeros */
 
 	append_addr(&question, NDA_DST, addr);
 	return (int)ask(&question, answer);
