@@ -34,17 +34,20 @@ lint_man() {
 	files '*.8' | xargs -0 mandoc -T lint -W warning
 }
 
-# Macros of libbpf and jansson that declare or loop are explained to it (without a semicolon: it parts definitions by them); it does
-# not read the system's headers.
+# Macros of libbpf, jansson and sys/queue.h that declare or loop are explained to it (without a semicolon: it parts definitions by
+# them), and a format; it does not read the system's headers. Arithmetic on void pointers is defined in the C of this project, gnu11.
 lint_cppcheck() {
 	local macros=(-D_GNU_SOURCE -DRAINBOW_RELEASE='"lint"' '-DLIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}'
 		'-DSEC(name)=' '-D__noinline=' '-D__always_inline=inline' '-D__uint(name,value)=int name' '-D__type(name,value)=int name'
 		'-D__array(name,value)=int name' '-Djson_array_foreach(array,index,value)=while ((index = 0, value = array[index]))'
-		'-Djson_object_foreach(object,key,value)=while ((key = object, value = object[0]))')
+		'-Djson_object_foreach(object,key,value)=while ((key = object, value = object[0]))'
+		'-DTAILQ_HEAD(name,type)=int' '-DTAILQ_ENTRY(type)=int' '-DTAILQ_FOREACH(each,head,field)=while ((each = head))'
+		'-DLIST_HEAD(name,type)=int' '-DLIST_ENTRY(type)=int' '-DLIST_FOREACH(each,head,field)=while ((each = head))'
+		'-DSCNd64="ld"')
 
 	# shellcheck disable=SC2046 # names without blanks
 	cppcheck -j "$JOBS" --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-		--suppress=missingIncludeSystem --template='{file}:{line}: {severity}: {message} [{id}]' \
+		--suppress=missingIncludeSystem --suppress=arithOperationsOnVoidPointer --template='{file}:{line}: {severity}: {message} [{id}]' \
 		"${macros[@]}" -Iheaders -Iuser -Ibpf -I. $(files 'bpf/*.c' 'user/*.c' 'tests/*.c' | tr '\0' '\n')
 }
 

@@ -100,7 +100,7 @@ int table_open_pinned(struct pin_table *table, const char *dir)
 {
 	int meta_fd = open_pinned(dir, "rainbow_meta"), table_fd = open_pinned(dir, "rainbow_table");
 	int overflow_fd = open_pinned(dir, "rainbow_pin"), rc = -ENOENT;
-	struct rainbow_meta meta;
+	struct rainbow_meta meta = {0};
 	uint32_t index = 0;
 
 	if (meta_fd >= 0 && table_fd >= 0 && overflow_fd >= 0)

@@ -63,7 +63,8 @@ static void attribute_take(struct netdev *dev, const struct rtattr *attribute)
 			memcpy(dev->mac, RTA_DATA(attribute), sizeof(dev->mac));
 		break;
 	case IFLA_MTU:
-		memcpy(&dev->mtu, RTA_DATA(attribute), sizeof(dev->mtu));
+		if (RTA_PAYLOAD(attribute) == sizeof(dev->mtu))
+			memcpy(&dev->mtu, RTA_DATA(attribute), sizeof(dev->mtu));
 		break;
 	case IFLA_LINKINFO:
 		kind_take(dev, attribute);
@@ -84,7 +85,7 @@ static int answer_read(const struct nlmsghdr *header, ssize_t length, struct net
 		return -EPROTO;
 	if (header->nlmsg_type == NLMSG_ERROR)
 		return ((const struct nlmsgerr *)NLMSG_DATA(header))->error;
-	if (header->nlmsg_type != RTM_NEWLINK)
+	if (header->nlmsg_type != RTM_NEWLINK || header->nlmsg_len < NLMSG_LENGTH(sizeof(*link)))
 		return -EPROTO;
 	dev->ifindex = (uint32_t)link->ifi_index;
 	dev->type = link->ifi_type;

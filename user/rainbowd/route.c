@@ -37,13 +37,17 @@ static void append_addr(struct question *question, unsigned short type, const st
 	question->header.nlmsg_len = NLMSG_ALIGN(question->header.nlmsg_len) + RTA_ALIGN(attribute->rta_len);
 }
 
-static void read_addr(const struct rtattr *attribute, struct rainbow_addr *out)
+/* False if it has the size of neither family. */
+static bool read_addr(const struct rtattr *attribute, struct rainbow_addr *out)
 {
 	static const struct rainbow_addr v4 = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}};
-	size_t length = RTA_PAYLOAD(attribute) == 4 ? 4 : 16;
+	size_t length = RTA_PAYLOAD(attribute);
 
+	if (length != 4 && length != 16)
+		return false;
 	*out = v4;
 	memcpy(out->octet + 16 - length, RTA_DATA(attribute), length);
+	return true;
 }
 
 /* The length of the answer, or -errno: that of the kernel where it refuses. */
@@ -77,12 +81,10 @@ static void read_route(const struct nlmsghdr *header, struct route_answer *out)
 	memset(out, 0, sizeof(*out));
 	out->local = route->rtm_type == RTN_LOCAL;
 	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
-		if (attribute->rta_type == RTA_OIF)
+		if (attribute->rta_type == RTA_OIF && RTA_PAYLOAD(attribute) == sizeof(out->ifindex))
 			memcpy(&out->ifindex, RTA_DATA(attribute), sizeof(out->ifindex));
-		if (attribute->rta_type == RTA_GATEWAY) {
-			read_addr(attribute, &out->gateway);
-			out->has_gateway = true;
-		}
+		if (attribute->rta_type == RTA_GATEWAY)
+			out->has_gateway = read_addr(attribute, &out->gateway);
 	}
 }
 
@@ -102,7 +104,7 @@ int route_get(const struct rainbow_addr *addr, struct route_answer *out)
 	length = ask(&question, answer);
 	if (length < 0)
 		return (int)length;
-	if (header->nlmsg_type != RTM_NEWROUTE)
+	if (header->nlmsg_type != RTM_NEWROUTE || header->nlmsg_len < NLMSG_LENGTH(sizeof(struct rtmsg)))
 		return -EPROTO;
 	read_route(header, out);
 	return 0;
