@@ -131,8 +131,7 @@ format: ## clang-format everything that is C
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
 # --- looking for mistakes: each target installs the tools it needs -------------------------------------------------------
-# The skeletons are bpftool's: what they do wrong is not ours.
-lint: export LINT_CFLAGS = $(patsubst -I$(BUILD),-isystem $(BUILD),$(subst ',,$(cflags)))
+lint: export LINT_CFLAGS = $(subst ',,$(cflags))
 lint: export LINT_BPF_CFLAGS = $(bpf_cflags) -I.
 lint: ## format, shellcheck, man pages, cppcheck, clang-tidy; every finding is an error
 	@scripts/install-deps.sh build test lint

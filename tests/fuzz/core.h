@@ -20,7 +20,7 @@ int core_close(struct rainbow_close *order);
 struct rainbow_pin *core_pin(const struct rainbow_flow *flow);
 struct rainbow_nursling *core_nursling(const struct rainbow_flow *flow);
 /* Shows each pin wherever it lies, ended ones too. */
-void core_each_pin(void (*show)(const struct rainbow_flow *, const struct rainbow_pin *, void *), void *arg);
+void core_each_pin(void (*each)(const struct rainbow_flow *, const struct rainbow_pin *, void *), void *arg);
 
 struct rainbow_meta *core_meta(void);
 struct rainbow_service *core_service(uint32_t id);
