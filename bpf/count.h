@@ -46,13 +46,17 @@ static __always_inline __u64 *counter_of(struct rainbow_packets *packets, enum v
 	}
 }
 
-static __always_inline void count_packet(const struct way *way)
+static __always_inline void count_as(__u32 service, enum verdict verdict)
 {
-	__u32 service = way->verdict == VERDICT_PASS_NOT_OURS ? 0 : way->service;
 	struct rainbow_packets *packets = bpf_map_lookup_elem(&rainbow_packets, &service);
 
 	if (packets)
-		++*counter_of(packets, way->verdict);
+		++*counter_of(packets, verdict);
+}
+
+static __always_inline void count_packet(const struct way *way)
+{
+	count_as(way->verdict == VERDICT_PASS_NOT_OURS ? 0 : way->service, way->verdict);
 }
 
 #endif

@@ -55,32 +55,84 @@ __noinline int decide_error(struct way *way)
 
 /* --- the way ------------------------------------------------------------------------------------------------------------ */
 
-/*
- * Steps 2 to 4 for a packet of a live session, which nearly every packet of ours is: inlined into the programs. 0: not such a
- * one, decide() begins anew.
- */
-static __always_inline int decide_known(void *ctx, struct way *way)
+enum known {
+	KNOWN_NOT = 0, /* the long way */
+	KNOWN_JUDGED,  /* the verdict stands */
+	KNOWN_REQUEST, /* of a live session: `leads` tells the rest */
+	KNOWN_REPLY,
+};
+
+/* Steps 2 and 4 of a reply. */
+static __always_inline enum known decide_known_reply(void *ctx, struct way *way, struct leads *leads)
+{
+	struct packet *p = &way->packet;
+	struct rainbow_backend *backend = backend_get(way->backend);
+	struct rainbow_service *service;
+	struct rainbow_flow flow;
+	struct rainbow_pin *pin;
+
+	if (!backend)
+		return KNOWN_NOT;
+	way->service = (__u16)backend->service;
+	flow_make(&flow, &p->target, p->target_port, backend->service);
+	pin = pin_find_first(&flow);
+	if (!pin || pin->backend != way->backend || !pin_is_live(pin->state) || is_overdue(backend))
+		return KNOWN_NOT;
+	service = service_get(backend->service);
+	if (!service)
+		return KNOWN_NOT;
+	pin_touch(pin);
+	leads->hop = NULL;
+	if (way->place != PLACE_EGRESS) {
+		leads->hop = hop_if_usable(way, hop_of_client(ctx, way, &pin->hop, &service->address));
+		if (!leads->hop) { /* it is judged where it leaves */
+			way->verdict = VERDICT_PASS_BY_STACK;
+			return KNOWN_JUDGED;
+		}
+	}
+	if (p->protocol == IPPROTO_TCP)
+		pin_step_server(&flow, pin, &p->segment);
+	leads->service = service;
+	leads->backend = backend;
+	return KNOWN_REPLY;
+}
+
+/* Steps 3 and 4 of a request. */
+static __always_inline enum known decide_known_request(void *ctx, struct way *way, struct leads *leads)
 {
 	struct packet *p = &way->packet;
 	struct rainbow_backend *backend;
 	struct rainbow_flow flow;
+	struct rainbow_pin *pin;
 
-	way->backend = lookup_find(&p->source, p->source_port, p->protocol, RAINBOW_LOOKUP_BACKEND);
-	if (way->backend) {
-		backend = backend_get(way->backend);
-		if (!backend)
-			return 0;
-		way->service = backend->service;
-		flow_make(&flow, &p->target, p->target_port, way->service);
-		return decide_reply_pinned(ctx, way, &flow, pin_find_first(&flow), backend);
-	}
-	if (way->place == PLACE_EGRESS)
-		return 1;
-	way->service = lookup_find(&p->target, p->target_port, p->protocol, RAINBOW_LOOKUP_SERVICE);
-	if (!way->service)
-		return 1;
 	flow_make(&flow, &p->source, p->source_port, way->service);
-	return decide_request_pinned(ctx, way, &flow, pin_find_first(&flow));
+	pin = pin_find_first(&flow);
+	if (!pin || !pin_is_live(pin->state))
+		return KNOWN_NOT;
+	backend = backend_get(pin->backend);
+	if (!backend || is_overdue(backend))
+		return KNOWN_NOT;
+	pin_touch(pin);
+	if (p->protocol == IPPROTO_TCP)
+		pin_step_client(&flow, pin, &p->segment);
+	leads->service = NULL; /* a request is not given the service's address */
+	leads->backend = backend;
+	leads->hop = hop_if_usable(way, hop_of_backend(ctx, way, backend));
+	return KNOWN_REQUEST;
+}
+
+/* Steps 2 to 4 for a packet of a live session, which nearly every packet of ours is: inlined into the programs. */
+static __always_inline enum known decide_known(void *ctx, struct way *way, struct leads *leads)
+{
+	struct packet *p = &way->packet;
+
+	way->backend = (__u16)lookup_find(&p->source, p->source_port, p->protocol, RAINBOW_LOOKUP_BACKEND);
+	if (way->backend)
+		return decide_known_reply(ctx, way, leads);
+	if (way->place == PLACE_EGRESS)
+		return KNOWN_JUDGED;
+	way->service = (__u16)lookup_find(&p->target, p->target_port, p->protocol, RAINBOW_LOOKUP_SERVICE);
+	return way->service ? decide_known_request(ctx, way, leads) : KNOWN_JUDGED;
 }
 
 /*

@@ -192,25 +192,30 @@ static __always_inline __u32 length_on_wire(const struct packet *p)
 	return p->piece ? p->piece + headers : p->l3_length;
 }
 
-/* Sends the packet by the next hop, if it can be: 1, and way->ifindex says where. */
-static __always_inline int hop_use(struct way *way, __u16 id)
+/* The next hop, if the packet can be sent by it; NULL: the stack decides. */
+static __always_inline const struct rainbow_hop *hop_if_usable(const struct way *way, __u16 id)
 {
 	const struct packet *p = &way->packet;
-	struct rainbow_hop *hop;
+	const struct rainbow_hop *hop;
 	__u32 ifindex;
 
 	if (id == RAINBOW_HOP_UNKNOWN || id == RAINBOW_HOP_BY_STACK || p->tagged || p->ttl <= 1)
-		return 0;
+		return NULL;
 	hop = hop_get(id);
 	if (!hop)
-		return 0;
+		return NULL;
 	ifindex = hop->ifindex;
 	if (!ifindex || length_on_wire(p) > hop->mtu)
-		return 0;
-	if (way->place == PLACE_XDP && ifindex != way->ingress && !hop->is_xdp)
+		return NULL;
+	return way->place == PLACE_XDP && ifindex != way->ingress && !hop->is_xdp ? NULL : hop;
+}
+
+/* The same, noted on the way: 1 where it can. */
+static __always_inline int hop_use(struct way *way, __u16 id)
+{
+	if (!hop_if_usable(way, id))
 		return 0;
 	way->hop = id;
-	way->ifindex = ifindex;
 	return 1;
 }
 

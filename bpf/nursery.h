@@ -72,15 +72,20 @@ static __always_inline void nursery_enter(const struct rainbow_flow *flow, const
 }
 
 /* Steps 7 and 8. */
-static __noinline int decide_new(void *ctx, struct way *way, const struct rainbow_flow *flow)
+__noinline int decide_new(struct way *way)
 {
-	struct rainbow_service *service = service_get(flow->service);
+	struct rainbow_service *service;
 	struct choice choice = {};
 	struct rainbow_nursling *n;
+	struct rainbow_flow flow;
 
+	if (!way)
+		return 0;
+	service = service_get(way->service);
 	if (!service)
 		return 0;
-	choose_version(flow, &choice);
+	flow_make(&flow, &way->packet.source, way->packet.source_port, way->service);
+	choose_version(&flow, &choice);
 	if (!choice.version) {
 		__sync_fetch_and_add(&service->refused_no_version, 1);
 		way->verdict = VERDICT_REFUSED_VERSION;
@@ -95,10 +100,10 @@ static __noinline int decide_new(void *ctx, struct way *way, const struct rainbo
 	}
 	count_chosen(choice.version);
 	if (service->affinity == RAINBOW_AFFINITY_CLIENT && !choice.joins && !choice.steered)
-		nursery_agree(flow, service, &choice);
-	nursery_enter(flow, &way->packet, &choice);
-	n = bpf_map_lookup_elem(&rainbow_nursery, flow);
-	decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, n ? n->backend : choice.backend);
+		nursery_agree(&flow, service, &choice);
+	nursery_enter(&flow, &way->packet, &choice);
+	n = bpf_map_lookup_elem(&rainbow_nursery, &flow);
+	decide_to_backend(way, VERDICT_HANDSHAKE_REQUEST, n ? n->backend : choice.backend);
 	return 0;
 }
 
@@ -134,17 +139,12 @@ static __always_inline int version_keeps(__u32 id)
 }
 
 /* From the nursery to a pin: enum opened. */
-__noinline int promote(const struct rainbow_flow *of, const struct rainbow_nursling *n, const struct packet *p)
+static __noinline int promote(const struct rainbow_flow *flow, const struct rainbow_nursling *n, const struct packet *p)
 {
 	struct rainbow_service *service;
 	struct rainbow_pin pin = {};
-	struct rainbow_flow own;
-	const struct rainbow_flow *flow = &own;
 	int opened;
 
-	if (!of || !n || !p)
-		return OPENED_RETRY;
-	own = *of;
 	service = service_get(flow->service);
 	if (!service || !version_keeps(n->version))
 		return OPENED_NO_VERSION;
@@ -174,8 +174,7 @@ static __always_inline int is_proof(const struct rainbow_nursling *n, const stru
 	       rainbow_seq_within(s->ack, n->server_isn + 1, n->server_next) && s->seq - n->client_isn - 1 <= 65535;
 }
 
-static __always_inline void decide_promotion(void *ctx, struct way *way, const struct rainbow_flow *flow,
-					     struct rainbow_nursling *n)
+static __always_inline void decide_promotion(struct way *way, const struct rainbow_flow *flow, struct rainbow_nursling *n)
 {
 	__u32 backend = n->backend, version = n->version;
 	struct packet *p = &way->packet;
@@ -203,7 +202,7 @@ static __always_inline void decide_promotion(void *ctx, struct way *way, const s
 	pin = pin_find(flow);
 	if (pin && p->protocol == IPPROTO_TCP)
 		pin_step_client(flow, pin, &p->segment);
-	decide_to_backend(ctx, way, VERDICT_REQUEST, backend);
+	decide_to_backend(way, VERDICT_REQUEST, backend);
 }
 
 /*
@@ -218,7 +217,7 @@ static __always_inline void nursling_hear_again(struct rainbow_nursling *n, cons
 }
 
 /* Step 5. 1 where the nursery had the answer. */
-static __always_inline int decide_request_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
+static __always_inline int decide_request_nursery(struct way *way, const struct rainbow_flow *flow)
 {
 	struct rainbow_nursling *n = bpf_map_lookup_elem(&rainbow_nursery, flow);
 	struct packet *p = &way->packet;
@@ -235,19 +234,19 @@ static __always_inline int decide_request_nursery(void *ctx, struct way *way, co
 		return 1;
 	}
 	if (is_proof(n, p)) {
-		decide_promotion(ctx, way, flow, n);
+		decide_promotion(way, flow, n);
 		return 1;
 	}
 	if (is_first(p)) {
 		nursling_hear_again(n, p);
 		if (p->protocol == IPPROTO_UDP) /* one-way streams stay together, too, while their entry is not churned out */
 			n->began = jiffies_now();
-		decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, n->backend);
+		decide_to_backend(way, VERDICT_HANDSHAKE_REQUEST, n->backend);
 		return 1;
 	}
 	/* The client gave up (a port scanner, a timeout): the backend hears it. Only the exact number ends it (RFC 5961, 3.2). */
 	if (is_reset(p) && p->segment.seq - n->client_isn - 1 <= 65535) {
-		decide_to_backend(ctx, way, VERDICT_HANDSHAKE_REQUEST, n->backend);
+		decide_to_backend(way, VERDICT_HANDSHAKE_REQUEST, n->backend);
 		if (p->segment.seq == n->client_isn + 1)
 			bpf_map_delete_elem(&rainbow_nursery, flow);
 		return 1;

@@ -41,9 +41,11 @@ __noinline int xdp_reply(struct xdp_md *ctx, struct way *way)
 	return way ? decide_reply(ctx, way) : 0;
 }
 
-__noinline int xdp_request(struct xdp_md *ctx, struct way *way)
+__noinline int xdp_lead(struct xdp_md *ctx, struct way *way)
 {
-	return way ? decide_request(ctx, way) : 0;
+	if (way)
+		lead_to_backend(ctx, way);
+	return 0;
 }
 
 static __always_inline void xdp_decide(struct xdp_md *ctx, struct way *way)
@@ -54,7 +56,23 @@ static __always_inline void xdp_decide(struct xdp_md *ctx, struct way *way)
 	else if (way->backend)
 		xdp_reply(ctx, way);
 	else if (way->service)
-		xdp_request(ctx, way);
+		decide_request(way);
+	if (way->verdict == VERDICT_NEW)
+		decide_new(way);
+	if (way->verdict == VERDICT_REQUEST || way->verdict == VERDICT_HANDSHAKE_REQUEST)
+		xdp_lead(ctx, way);
+}
+
+/* Everything but a plain packet of a live session. */
+static __always_inline int xdp_long_way(struct xdp_md *ctx, struct way *way, int is_plain)
+{
+	if (!is_plain) {
+		way->packet = (struct packet){};
+		way->parsed = xdp_parse(ctx, way);
+	}
+	xdp_decide(ctx, way);
+	count_packet(way);
+	return xdp_act(ctx, way);
 }
 
 SEC("xdp")
@@ -62,16 +80,23 @@ int rainbow_xdp(struct xdp_md *ctx)
 {
 	struct way way = {.place = PLACE_XDP, .ingress = ctx->ingress_ifindex};
 	void *data = xdp_data(ctx), *end = xdp_end(ctx);
-	int is_plain = packet_parse_plain(data, end, end - data, &way.packet);
+	struct leads leads;
 
-	if (!is_plain) {
-		way.packet = (struct packet){};
-		way.parsed = xdp_parse(ctx, &way);
+	if (!packet_parse_plain(data, end, end - data, &way.packet))
+		return xdp_long_way(ctx, &way, 0);
+	switch (decide_known(ctx, &way, &leads)) {
+	case KNOWN_REQUEST:
+		count_as(way.service, VERDICT_REQUEST);
+		return xdp_forward(ctx, &way, &leads, 0);
+	case KNOWN_REPLY:
+		count_as(way.service, VERDICT_REPLY);
+		return xdp_forward(ctx, &way, &leads, 1);
+	case KNOWN_JUDGED:
+		count_packet(&way);
+		return XDP_PASS;
+	default:
+		return xdp_long_way(ctx, &way, 1);
 	}
-	if (!is_plain || !decide_known(ctx, &way))
-		xdp_decide(ctx, &way);
-	count_packet(&way);
-	return xdp_act(ctx, &way);
 }
 
 __noinline int tc_parse(struct __sk_buff *skb, struct way *way)
@@ -84,9 +109,11 @@ __noinline int tc_reply(struct __sk_buff *skb, struct way *way)
 	return way ? decide_reply(skb, way) : 0;
 }
 
-__noinline int tc_request(struct __sk_buff *skb, struct way *way)
+__noinline int tc_lead(struct __sk_buff *skb, struct way *way)
 {
-	return way ? decide_request(skb, way) : 0;
+	if (way)
+		lead_to_backend(skb, way);
+	return 0;
 }
 
 static __always_inline void tc_decide(struct __sk_buff *skb, struct way *way)
@@ -97,7 +124,11 @@ static __always_inline void tc_decide(struct __sk_buff *skb, struct way *way)
 	else if (way->backend)
 		tc_reply(skb, way);
 	else if (way->service)
-		tc_request(skb, way);
+		decide_request(way);
+	if (way->verdict == VERDICT_NEW)
+		decide_new(way);
+	if (way->verdict == VERDICT_REQUEST || way->verdict == VERDICT_HANDSHAKE_REQUEST)
+		tc_lead(skb, way);
 }
 
 /* Headers may lie in fragments of the buffer: those are pulled together where they are missing. */
@@ -113,23 +144,40 @@ static __always_inline void tc_parse_any(struct __sk_buff *skb, struct way *way)
 	way->packet.tagged |= skb->vlan_present;
 }
 
+static __always_inline int tc_long_way(struct __sk_buff *skb, struct way *way, int is_plain)
+{
+	if (!is_plain)
+		tc_parse_any(skb, way);
+	tc_decide(skb, way);
+	count_packet(way);
+	return tc_act(skb, way);
+}
+
 static __always_inline int tc_way(struct __sk_buff *skb, enum place place)
 {
 	struct way way = {.place = place, .ingress = skb->ifindex};
-	int is_plain;
+	struct leads leads;
 
 	/* Seen only because the interface is promiscuous: another host's. */
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return TC_ACT_UNSPEC;
 	way.packet.piece = skb->gso_size;
 	way.packet.tagged = skb->vlan_present;
-	is_plain = packet_parse_plain(tc_data(skb), tc_end(skb), skb->len, &way.packet);
-	if (!is_plain)
-		tc_parse_any(skb, &way);
-	if (!is_plain || !decide_known(skb, &way))
-		tc_decide(skb, &way);
-	count_packet(&way);
-	return tc_act(skb, &way);
+	if (!packet_parse_plain(tc_data(skb), tc_end(skb), skb->len, &way.packet))
+		return tc_long_way(skb, &way, 0);
+	switch (decide_known(skb, &way, &leads)) {
+	case KNOWN_REQUEST:
+		count_as(way.service, VERDICT_REQUEST);
+		return tc_forward(skb, &way, &leads, 0);
+	case KNOWN_REPLY:
+		count_as(way.service, VERDICT_REPLY);
+		return tc_forward(skb, &way, &leads, 1);
+	case KNOWN_JUDGED:
+		count_packet(&way);
+		return TC_ACT_UNSPEC;
+	default:
+		return tc_long_way(skb, &way, 1);
+	}
 }
 
 SEC("tc")

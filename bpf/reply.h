@@ -133,7 +133,7 @@ static __always_inline int decide_reply(void *ctx, struct way *way)
 	/* Before an ended pin: a new session's handshake over the same flow. */
 	if (decide_reply_nursery(ctx, way, &flow))
 		return 0;
-	way->ifindex = 0;
+	way->hop = 0;
 	if (pin && pin->backend == way->backend) {
 		decide_reply_ended(ctx, way, pin);
 		return 0;

@@ -6,7 +6,7 @@
 #include "nursery.h"
 
 /* A request of a live session. */
-static __always_inline void follow_request(void *ctx, struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin)
+static __always_inline void follow_request(struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin)
 {
 	struct rainbow_backend *backend = backend_get(pin->backend);
 	struct packet *p = &way->packet;
@@ -18,16 +18,15 @@ static __always_inline void follow_request(void *ctx, struct way *way, const str
 	pin_touch(pin);
 	if (p->protocol == IPPROTO_TCP)
 		pin_step_client(flow, pin, &p->segment);
-	decide_to_backend(ctx, way, VERDICT_REQUEST, pin->backend);
+	decide_to_backend(way, VERDICT_REQUEST, pin->backend);
 }
 
 /* A live pin is followed: 1. */
-static __always_inline int decide_request_pinned(void *ctx, struct way *way, const struct rainbow_flow *flow,
-						 struct rainbow_pin *pin)
+static __always_inline int decide_request_pinned(struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin)
 {
 	if (!pin || !pin_is_live(pin->state))
 		return 0;
-	follow_request(ctx, way, flow, pin);
+	follow_request(way, flow, pin);
 	return 1;
 }
 
@@ -35,7 +34,7 @@ static __always_inline int decide_request_pinned(void *ctx, struct way *way, con
  * A pin that has ended: a first packet starts over (0); others are late, or told that it is over (1), unless they belong to a new
  * session's handshake.
  */
-static __always_inline int decide_request_ended(void *ctx, struct way *way, struct rainbow_pin *pin)
+static __always_inline int decide_request_ended(struct way *way, struct rainbow_pin *pin)
 {
 	enum rainbow_pin_state state = pin->state;
 	struct packet *p = &way->packet;
@@ -54,32 +53,36 @@ static __always_inline int decide_request_ended(void *ctx, struct way *way, stru
 	if (state != RAINBOW_PIN_CLOSING)
 		return 0;
 	pin_touch(pin);
-	decide_to_backend(ctx, way, VERDICT_REQUEST, pin->backend);
+	decide_to_backend(way, VERDICT_REQUEST, pin->backend);
 	return 1;
 }
 
 /* Steps 4 to 8. The nursery before an ended pin: a new session may have begun over the same flow. */
-static __always_inline int decide_request(void *ctx, struct way *way)
+__noinline int decide_request(struct way *way)
 {
-	struct rainbow_flow flow = {
-	    .client = way->packet.source, .port = way->packet.source_port, .service = (__u16)way->service};
-	struct rainbow_pin *pin = pin_find(&flow);
-	struct rainbow_service *service = service_get(way->service);
+	struct rainbow_service *service;
+	struct rainbow_flow flow;
+	struct rainbow_pin *pin;
 
-	if (decide_request_pinned(ctx, way, &flow, pin) || !service)
+	if (!way)
 		return 0;
-	if (decide_request_nursery(ctx, way, &flow))
+	flow_make(&flow, &way->packet.source, way->packet.source_port, way->service);
+	pin = pin_find(&flow);
+	service = service_get(way->service);
+	if (decide_request_pinned(way, &flow, pin) || !service)
 		return 0;
-	if (pin && decide_request_ended(ctx, way, pin))
+	if (decide_request_nursery(way, &flow))
+		return 0;
+	if (pin && decide_request_ended(way, pin))
 		return 0;
 	/* Neither new nor a stray if another CPU promoted the flow between the two looks. A SYN is new whatever came before. */
 	if (!is_first(&way->packet) || way->packet.protocol == IPPROTO_UDP) {
 		pin = pin_find(&flow);
-		if (decide_request_pinned(ctx, way, &flow, pin))
+		if (decide_request_pinned(way, &flow, pin))
 			return 0;
 	}
 	if (is_first(&way->packet))
-		decide_new(ctx, way, &flow);
+		way->verdict = VERDICT_NEW;
 	else
 		decide_stray(way, service);
 	return 0;

@@ -48,25 +48,11 @@ static __always_inline void tc_balance_ipv6(struct __sk_buff *skb, const struct 
 	bpf_csum_update(skb, pseudo);
 }
 
-static __always_inline int tc_edit(struct __sk_buff *skb, const struct way *way, int at_source)
-{
-	const struct packet *p = &way->packet;
-	struct edit edit = {};
-
-	if (!edit_make(&edit, way, at_source) || !tc_checksum(skb, p, checksum_offset(p), edit.address_delta, edit.port_delta))
-		return 0;
-	tc_balance_ipv6(skb, p, edit.address_delta, edit.forwards);
-	return write_edit(tc_data(skb), tc_end(skb), p, &edit);
-}
-
 /* The stack knows the neighbour's MAC, and asks for it where it grows old; the routing table need not be asked again. */
-static __always_inline int tc_send(const struct way *way)
+static __always_inline int tc_send(const struct rainbow_hop *hop)
 {
-	const struct rainbow_hop *hop = hop_get(way->hop);
 	struct bpf_redir_neigh via = {};
 
-	if (!hop)
-		return TC_ACT_SHOT;
 	if (rainbow_addr_is_v4(&hop->via)) {
 		via.nh_family = AF_INET;
 		__builtin_memcpy(&via.ipv4_nh, hop->via.octet + 12, 4);
@@ -74,15 +60,22 @@ static __always_inline int tc_send(const struct way *way)
 		via.nh_family = AF_INET6;
 		__builtin_memcpy(via.ipv6_nh, &hop->via, 16);
 	}
-	return bpf_redirect_neigh(way->ifindex, &via, sizeof(via), 0);
+	return bpf_redirect_neigh(hop->ifindex, &via, sizeof(via), 0);
 }
 
 /* Dropping where a write fails (no memory for a private copy) is right: half a rewrite must not leave; the sender repeats. */
-static __always_inline int tc_forward(struct __sk_buff *skb, const struct way *way, int at_source)
+static __always_inline int tc_forward(struct __sk_buff *skb, const struct way *way, const struct leads *leads, int at_source)
 {
-	if (!tc_edit(skb, way, at_source))
+	const struct packet *p = &way->packet;
+	struct edit edit = {};
+
+	edit_make(&edit, leads, at_source);
+	if (!tc_checksum(skb, p, checksum_offset(p), edit.address_delta, edit.port_delta))
 		return TC_ACT_SHOT;
-	return way->ifindex ? tc_send(way) : TC_ACT_UNSPEC;
+	tc_balance_ipv6(skb, p, edit.address_delta, edit.forwards);
+	if (!write_edit(tc_data(skb), tc_end(skb), p, &edit))
+		return TC_ACT_SHOT;
+	return leads->hop ? tc_send(leads->hop) : TC_ACT_UNSPEC;
 }
 
 static __noinline int tc_forward_error(struct __sk_buff *skb, const struct way *way, int at_source)
@@ -90,9 +83,11 @@ static __noinline int tc_forward_error(struct __sk_buff *skb, const struct way *
 	const struct packet *p = &way->packet;
 	struct edit edit = {};
 	__u16 message, pseudo;
+	struct leads leads;
 
-	if (!edit_make(&edit, way, at_source))
+	if (!leads_find(&leads, way))
 		return TC_ACT_SHOT;
+	edit_make(&edit, &leads, at_source);
 	message = error_message_delta(p, &edit);
 	pseudo = error_pseudo_delta(p, &edit);
 	if ((pseudo && bpf_l4_csum_replace(skb, p->l4 + 2, 0, pseudo, BPF_F_PSEUDO_HDR)) ||
@@ -134,15 +129,25 @@ static __noinline int tc_reset(struct __sk_buff *skb, const struct way *way)
 	return bpf_redirect(skb->ifindex, way->place == PLACE_EGRESS ? BPF_F_INGRESS : 0);
 }
 
+__noinline int tc_forward_found(struct __sk_buff *skb, const struct way *way)
+{
+	struct leads leads;
+
+	if (!way || !leads_find(&leads, way))
+		return TC_ACT_SHOT;
+	if (way->verdict == VERDICT_REPLY || way->verdict == VERDICT_HANDSHAKE_REPLY)
+		return tc_forward(skb, way, &leads, 1);
+	return tc_forward(skb, way, &leads, 0);
+}
+
 static __always_inline int tc_act(struct __sk_buff *skb, const struct way *way)
 {
 	switch (way->verdict) {
 	case VERDICT_REQUEST:
 	case VERDICT_HANDSHAKE_REQUEST:
-		return tc_forward(skb, way, 0);
 	case VERDICT_REPLY:
 	case VERDICT_HANDSHAKE_REPLY:
-		return tc_forward(skb, way, 1);
+		return tc_forward_found(skb, way);
 	case VERDICT_ERROR_REQUEST:
 		return tc_forward_error(skb, way, 0);
 	case VERDICT_ERROR_REPLY:

@@ -42,12 +42,17 @@ static __noinline int decide_killed(struct way *way, struct rainbow_pin *pin, __
 	return 0;
 }
 
-static __always_inline void decide_to_backend(void *ctx, struct way *way, enum verdict verdict, __u32 id)
+static __always_inline void decide_to_backend(struct way *way, enum verdict verdict, __u32 id)
 {
-	struct rainbow_backend *backend = backend_get(id);
-
 	way->verdict = verdict;
-	way->backend = id;
+	way->backend = (__u16)id;
+}
+
+/* Where a request that was decided on leaves. Behind the decision, so that the two do not stack up: see struct way. */
+static __always_inline void lead_to_backend(void *ctx, struct way *way)
+{
+	struct rainbow_backend *backend = backend_get(way->backend);
+
 	if (backend)
 		hop_use(way, hop_of_backend(ctx, way, backend));
 }

@@ -31,6 +31,7 @@ enum verdict {
 	VERDICT_REFUSED_BACKENDS,
 	VERDICT_REFUSED_VERSION,
 	VERDICT_RETRY, /* two CPUs met on one entry: dropped, the sender repeats it */
+	VERDICT_NEW,   /* none yet: a first packet, for which decide_new is to choose */
 };
 
 /* One packet on its way. Small, for it lies on the stack beneath all that decides: Linux 6.1 has 512 bytes of that. */
@@ -44,8 +45,14 @@ struct way {
 	__u8 reserved;
 	__u16 service;
 	__u16 backend;
-	__u32 ifindex; /* leaves here; 0: by the stack */
-	__u16 hop;     /* of rainbow_hop, where ifindex is set */
+	__u16 hop; /* of rainbow_hop: it leaves there; 0: by the stack */
+};
+
+/* What a packet of a session leads over. Pointers: they do not outlive a call of a function that is verified by itself. */
+struct leads {
+	const struct rainbow_service *service;
+	const struct rainbow_backend *backend;
+	const struct rainbow_hop *hop; /* NULL: by the stack */
 };
 
 #endif

@@ -20,19 +20,15 @@ struct edit {
 	__u8 forwards; /* we forward it, so the TTL is ours to lower */
 };
 
-/* 1 where both ends are known. */
-static __always_inline int edit_make(struct edit *edit, const struct way *way, int at_source)
+static __always_inline void edit_make(struct edit *edit, const struct leads *leads, int at_source)
 {
-	struct rainbow_backend *backend = backend_get(way->backend);
-	struct rainbow_service *service = service_get(way->service);
+	const struct rainbow_backend *backend = leads->backend;
 
-	if (!backend || !service)
-		return 0;
 	edit->at_source = (__u8)at_source;
-	edit->forwards = way->ifindex != 0;
+	edit->forwards = leads->hop != NULL;
 	if (at_source) {
-		edit->addr = service->address;
-		edit->port = service->port;
+		edit->addr = leads->service->address;
+		edit->port = leads->service->port;
 		edit->address_delta = rainbow_delta_reverse(backend->address_delta);
 		edit->port_delta = rainbow_delta_reverse(backend->port_delta);
 	} else {
@@ -41,7 +37,15 @@ static __always_inline int edit_make(struct edit *edit, const struct way *way, i
 		edit->address_delta = backend->address_delta;
 		edit->port_delta = backend->port_delta;
 	}
-	return 1;
+}
+
+/* What the long way has noted by numbers. 1 where it is all there. */
+static __always_inline int leads_find(struct leads *leads, const struct way *way)
+{
+	leads->service = service_get(way->service);
+	leads->backend = backend_get(way->backend);
+	leads->hop = way->hop ? hop_get(way->hop) : NULL;
+	return leads->service && leads->backend;
 }
 
 /* `size` bytes at `offset`, or NULL. The barrier keeps the compiler from computing the pointer anew behind the check. */

@@ -34,38 +34,42 @@ static __always_inline int xdp_checksum(struct xdp_md *ctx, const struct packet 
 }
 
 /* Out by the NIC it came in by, or another one. */
-static __always_inline int xdp_send(struct xdp_md *ctx, const struct way *way)
+static __always_inline int xdp_send(struct xdp_md *ctx, const struct rainbow_hop *hop, __u32 ingress)
 {
 	struct ethhdr *eth = bytes_at(xdp_data(ctx), xdp_end(ctx), 0, sizeof(*eth));
-	const struct rainbow_hop *hop = hop_get(way->hop);
+	__u32 ifindex = hop->ifindex;
 
-	if (!eth || !hop)
+	if (!eth)
 		return XDP_DROP;
 	__builtin_memcpy(eth->h_source, hop->source_mac, 6);
 	__builtin_memcpy(eth->h_dest, hop->mac, 6);
-	return way->ifindex == way->ingress ? XDP_TX : bpf_redirect(way->ifindex, 0);
+	return ifindex == ingress ? XDP_TX : bpf_redirect(ifindex, 0);
 }
 
 /* Dropping where a write fails is right: half a rewrite must not leave, and the sender repeats. */
-static __always_inline int xdp_forward(struct xdp_md *ctx, const struct way *way, int at_source)
+static __always_inline int xdp_forward(struct xdp_md *ctx, const struct way *way, const struct leads *leads, int at_source)
 {
 	struct edit edit = {};
 
-	if (!edit_make(&edit, way, at_source) ||
-	    !xdp_checksum(ctx, &way->packet, rainbow_delta_add(edit.address_delta, edit.port_delta)) ||
+	edit_make(&edit, leads, at_source);
+	if (!xdp_checksum(ctx, &way->packet, rainbow_delta_add(edit.address_delta, edit.port_delta)) ||
 	    !write_edit(xdp_data(ctx), xdp_end(ctx), &way->packet, &edit))
 		return XDP_DROP;
 	/* By the stack: addressed to us still, so that it routes it. */
-	return way->ifindex ? xdp_send(ctx, way) : XDP_PASS;
+	return leads->hop ? xdp_send(ctx, leads->hop, way->ingress) : XDP_PASS;
 }
 
 static __noinline int xdp_forward_error(struct xdp_md *ctx, const struct way *way)
 {
 	const struct packet *p = &way->packet;
 	struct edit edit = {};
+	struct leads leads;
 	__u16 *field;
 
-	if (!edit_make(&edit, way, 0) || !write_error(xdp_data(ctx), xdp_end(ctx), p, &edit))
+	if (!leads_find(&leads, way))
+		return XDP_DROP;
+	edit_make(&edit, &leads, 0);
+	if (!write_error(xdp_data(ctx), xdp_end(ctx), p, &edit))
 		return XDP_DROP;
 	field = bytes_at(xdp_data(ctx), xdp_end(ctx), p->l4 + 2, 2);
 	if (!field)
@@ -91,15 +95,25 @@ static __noinline int xdp_reset(struct xdp_md *ctx, const struct way *way)
 	return XDP_TX;
 }
 
+__noinline int xdp_forward_found(struct xdp_md *ctx, const struct way *way)
+{
+	struct leads leads;
+
+	if (!way || !leads_find(&leads, way))
+		return XDP_DROP;
+	if (way->verdict == VERDICT_REPLY || way->verdict == VERDICT_HANDSHAKE_REPLY)
+		return xdp_forward(ctx, way, &leads, 1);
+	return xdp_forward(ctx, way, &leads, 0);
+}
+
 static __always_inline int xdp_act(struct xdp_md *ctx, const struct way *way)
 {
 	switch (way->verdict) {
 	case VERDICT_REQUEST:
 	case VERDICT_HANDSHAKE_REQUEST:
-		return xdp_forward(ctx, way, 0);
 	case VERDICT_REPLY:
 	case VERDICT_HANDSHAKE_REPLY:
-		return xdp_forward(ctx, way, 1);
+		return xdp_forward_found(ctx, way);
 	case VERDICT_ERROR_REQUEST:
 		return xdp_forward_error(ctx, way);
 	case VERDICT_CLOSED_RESET:
