@@ -17,7 +17,7 @@ readonly LOGS=$BUILD/check
 readonly LOG_LINES=40
 readonly SKIPPED=77
 
-declare -A limit_of=([unit]=120 [bpf]=180 [fuzz]=120 [e2e]=300) # seconds
+declare -A limit_of=([unit]=240 [bpf]=600 [fuzz]=240 [e2e]=900) # seconds: a machine may be slow
 declare -A name_of=() began_of=()                    # by the pid of its `timeout`
 tests=() patterns=()
 jobs=2
