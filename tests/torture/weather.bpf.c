@@ -4,6 +4,9 @@
  * not netem, since many kernels for virtual machines come without sch_netem. The detour is a veth pair named detour0 and detour1,
  * slowed by a tbf; what comes out of detour1 goes on by the link, without weather this time.
  *
+ * A lost packet is "stolen", not "shot": the sender must not hear of it. Of a SYN-ACK that it could not send (NET_XMIT_DROP), Linux
+ * forgets the whole handshake (net/ipv4/inet_connection_sock.c, reqsk_timer_handler), as it never does for loss in a network.
+ *
  *   tc filter add dev LINK egress bpf da obj weather.bpf.o sec weather/drizzle     (or weather/storm)
  *   tc filter add dev detour1 ingress bpf da obj weather.bpf.o sec weather/detour
  */
@@ -26,7 +29,7 @@ static __always_inline int weather_have(struct __sk_buff *skb, const struct weat
 	if ((skb->mark & 0xff000000u) == MARK_LINK)
 		return TC_ACT_OK;
 	if (dice < weather->lost)
-		return TC_ACT_SHOT;
+		return TC_ACT_STOLEN;
 	dice -= weather->lost;
 	skb->mark = MARK_OF(skb);
 	if (dice < weather->doubled) {
