@@ -365,6 +365,7 @@ event_resize() {
 
 event_link_client() { # the far end: the router loses the carrier
 	oracle_all excuse delayed link on
+	oracle_all excuse refused link on # a host without a route to its peer forgets a half-open handshake
 	lab_ip clients link set eth0 down
 	chaos_note 'the clients link is down'
 	draw 1500
@@ -373,12 +374,14 @@ event_link_client() { # the far end: the router loses the carrier
 	lab_ip clients route replace default via 10.1.0.1
 	chaos_note 'the clients link is up'
 	oracle_all excuse delayed link off
+	oracle_all excuse refused link off
 }
 
 event_link_router() { # the near end, which rainbow is attached to
 	local range interface=${LAB_HOOKS[0]}
 
 	oracle_all excuse delayed link on
+	oracle_all excuse refused link on
 	lab_ip router link set "$interface" down
 	chaos_note "$interface is down"
 	draw 1500
@@ -389,6 +392,7 @@ event_link_router() { # the near end, which rainbow is attached to
 	done
 	chaos_note "$interface is up"
 	oracle_all excuse delayed link off
+	oracle_all excuse refused link off
 }
 
 event_link_backend() {
@@ -396,8 +400,9 @@ event_link_backend() {
 	local n=$((DRAWN + 1)) route
 
 	route=$(lab_ip "backend$n" route show default)
-	oracle_all excuse delayed link on
-	oracle_all excuse refused link on # no route to a host that does not answer for its address
+	oracle_all excuse delayed backend-link on
+	# It is unreachable while it does not answer for its address, and it forgets half-open handshakes whose SYN-ACK it can not send.
+	oracle_all excuse refused backend-link on
 	lab_ip "backend$n" link set eth0 down
 	chaos_note "backend$n is down"
 	draw 1500
@@ -406,8 +411,8 @@ event_link_backend() {
 	# shellcheck disable=SC2086 # words
 	lab_ip "backend$n" route replace ${route% linkdown}
 	chaos_note "backend$n is up"
-	oracle_all excuse delayed link off
-	oracle_all excuse refused link off
+	oracle_all excuse delayed backend-link off
+	oracle_all excuse refused backend-link off
 }
 
 event_crash() {

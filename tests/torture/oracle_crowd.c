@@ -10,9 +10,10 @@
 #include "tests/lab/control.h"
 #include "tests/torture/oracle.h"
 
-#define TICK_MS        10
-#define HISTORIES_TOLD 10
-#define ASK_RATE       8000 /* turns begun a second, when all are told to take one */
+#define TICK_MS         10
+#define LINK_SETTLES_MS 3000
+#define HISTORIES_TOLD  10
+#define ASK_RATE        8000 /* turns begun a second, when all are told to take one */
 
 struct oracle_counts oracle_counts;
 bool crowd_is_calm;
@@ -24,6 +25,7 @@ struct ghost {
 	struct rainbow_addr from;
 	uint16_t port;
 	uint64_t id; /* 0: never greeted */
+	int64_t left;
 };
 static struct ghost *ghosts;
 static size_t ghost_count, ghost_room;
@@ -67,7 +69,7 @@ void crowd_leave(struct session *session)
 void crowd_ghost(const struct session *session)
 {
 	ghosts = grow(ghosts, &ghost_room, ghost_count, sizeof(*ghosts));
-	ghosts[ghost_count++] = (struct ghost){session->from, session->port, session->id};
+	ghosts[ghost_count++] = (struct ghost){session->from, session->port, session->id, loop_now()};
 }
 
 /* --- the tick: opening, and asking all ---------------------------------------------------------------------------------- */
@@ -137,7 +139,16 @@ static json_t *done(unsigned long number)
 	return json_pack("{s:I}", "done", (json_int_t)number);
 }
 
-/* "<address> <label> <backend> <id>" of each session that lives, and "<address> <id>" of those that may be ghosts. */
+/* The router may have heard it leave, and its server not: a backend's link was down, or its neighbour not found again yet. */
+static bool is_lost_behind(const struct ghost *ghost)
+{
+	return excuse_held(EXCUSE_DELAYED, "backend-link", ghost->left - LINK_SETTLES_MS);
+}
+
+/*
+ * "<address> <label> <backend> <id>" of each session that lives, and of those that may be ghosts "<address> <id> before|behind": where
+ * their last word may have been lost, seen from the router.
+ */
 static json_t *list_write(const char *live_path, const char *ghost_path)
 {
 	FILE *live = fopen(live_path, "w"), *ghost = fopen(ghost_path, "w");
@@ -150,7 +161,8 @@ static json_t *list_write(const char *live_path, const char *ghost_path)
 				crowd[i]->backend, crowd[i]->id);
 	}
 	for (i = 0; ghost && i < ghost_count; i++)
-		fprintf(ghost, "%s %016" PRIx64 "\n", endpoint_format(&ghosts[i].from, ghosts[i].port, address), ghosts[i].id);
+		fprintf(ghost, "%s %016" PRIx64 " %s\n", endpoint_format(&ghosts[i].from, ghosts[i].port, address),
+			ghosts[i].id, is_lost_behind(&ghosts[i]) ? "behind" : "before");
 	if (!live || !ghost || fclose(live) || fclose(ghost))
 		return control_error("%s, %s: %s", live_path, ghost_path, strerror(errno));
 	return done(crowd_count);

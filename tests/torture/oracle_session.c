@@ -134,9 +134,19 @@ static void session_ended(struct session *session, const char *how)
 	session_abort(session);
 }
 
+/*
+ * A backend that can not send for a while (its link is down) forgets a half-open handshake, and nobody tells a client that waits to be
+ * spoken to: no patience helps it.
+ */
+static bool is_perhaps_forgotten(const struct session *session)
+{
+	return !session->label[0] && excuse_held(EXCUSE_REFUSED, NULL, session->opened);
+}
+
 static void session_timed_out(struct session *session)
 {
-	if (excuse_held(EXCUSE_DELAYED, NULL, session->asked) && session->extensions++ < EXTENSIONS) {
+	if (!is_perhaps_forgotten(session) && excuse_held(EXCUSE_DELAYED, NULL, session->asked) &&
+	    session->extensions++ < EXTENSIONS) {
 		loop_timer_set(&session->timer, (int64_t)oracle_options.timeout_ms);
 		return;
 	}
