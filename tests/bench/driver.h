@@ -15,6 +15,20 @@ struct bench_template {
 	__u32 port_offset;
 };
 
+/* What the second floor keeps of a session: as much as it needs to rewrite the same fields; as large as a pin. */
+struct bench_session {
+	struct rainbow_addr backend;
+	struct rainbow_addr service;
+	__u16 backend_port;
+	__u16 service_port;
+	__u16 delta; /* of a request's transport checksum */
+	__u16 address_delta;
+	__u32 ifindex;
+	__u16 macs[6]; /* target, source */
+	__u32 reserved[2];
+};
+RAINBOW_SIZE_IS(struct bench_session, 64);
+
 /*
  * Session i is client `first_address` + (i >> 14), port 1024 + (i & 0x3fff). The sessions come at random where `random` is 1,
  * else one after the other; each sends `phases` packets in turn.
@@ -29,23 +43,11 @@ struct bench_driver {
 	__u32 seed;
 	__u32 first_address; /* host order */
 	__u32 from_client;   /* whose the packets are, at least one: says which interface they come in by */
+	__u32 inserts;       /* the second floor gives an unknown session an entry: `fresh` */
+	struct bench_session fresh;
 };
 
 #define BENCH_PORTS_SHIFT 14
 #define BENCH_PORT_FIRST  1024
-
-/* What the second floor keeps of a session: as much as it needs to rewrite the same fields; as large as a pin. */
-struct bench_session {
-	struct rainbow_addr backend;
-	struct rainbow_addr service;
-	__u16 backend_port;
-	__u16 service_port;
-	__u16 delta; /* of a request's transport checksum */
-	__u16 address_delta;
-	__u32 ifindex;
-	__u16 macs[6]; /* target, source */
-	__u32 reserved[2];
-};
-RAINBOW_SIZE_IS(struct bench_session, 64);
 
 #endif

@@ -126,7 +126,7 @@ int send_tc(struct __sk_buff *skb)
 	return TC_ACT_REDIRECT;
 }
 
-/* --- the second floor: parse, one lookup, rewrite ------------------------------------------------------------------------ */
+/* --- the second floor: parse, one lookup in a preallocated hash (of a new session: an insert), rewrite ------------------------------------------------------------------------ */
 
 struct floor_packet {
 	void *ip; /* behind the Ethernet header */
@@ -218,6 +218,16 @@ static __always_inline int floor_write(struct floor_packet *p, void *end, const 
 	return 1;
 }
 
+static __always_inline struct bench_session *floor_session(const struct floor_packet *p)
+{
+	struct bench_session *session = bpf_map_lookup_elem(&bench_floor, &p->flow);
+
+	if (session || !driver.inserts)
+		return session;
+	bpf_map_update_elem(&bench_floor, &p->flow, &driver.fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&bench_floor, &p->flow);
+}
+
 SEC("xdp")
 int lookup_xdp(struct xdp_md *ctx)
 {
@@ -228,7 +238,7 @@ int lookup_xdp(struct xdp_md *ctx)
 
 	if (!floor_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &p))
 		return XDP_PASS;
-	session = bpf_map_lookup_elem(&bench_floor, &p.flow);
+	session = floor_session(&p);
 	if (!session)
 		return XDP_PASS;
 	*p.checksum =
@@ -255,7 +265,7 @@ int lookup_tc(struct __sk_buff *skb)
 
 	if (!floor_parse((void *)(long)skb->data, (void *)(long)skb->data_end, &p))
 		return TC_ACT_UNSPEC;
-	session = bpf_map_lookup_elem(&bench_floor, &p.flow);
+	session = floor_session(&p);
 	if (!session)
 		return TC_ACT_UNSPEC;
 	offset = (__u32)((long)p.checksum - (long)skb->data);
