@@ -28,10 +28,13 @@
 /* A wheel has one slot for each 0.1 % of the new sessions. */
 #define RAINBOW_WHEEL_SLOTS 1000
 
-/* An IP address, 16 bytes in network order; IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). */
+/*
+ * An IP address, 16 bytes in network order; IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). Aligned, since for BPF the compiler reads what
+ * may lie anywhere byte by byte.
+ */
 struct rainbow_addr {
 	__u8 octet[16];
-};
+} __attribute__((aligned(4)));
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define RAINBOW_V4_MIDDLE 0xffff0000u /* octets 8 to 11 of a v4-mapped address, as loaded */
