@@ -57,22 +57,19 @@ static __always_inline void *bytes_at(void *data, void *data_end, __u32 offset, 
 	return at + size > data_end ? NULL : at;
 }
 
-static __always_inline void delta_apply(__u16 *checksum, __u16 delta)
+static __always_inline void delta_apply(__u16 *checksum, __u32 delta)
 {
 	*checksum = rainbow_checksum_update(*checksum, delta);
 }
 
 static __always_inline void write_ipv4(struct iphdr *ip, const struct edit *edit)
 {
-	__u16 delta = edit->address_delta;
-	__u16 before, after;
+	__u32 delta = edit->address_delta;
 
 	__builtin_memcpy(edit->at_source ? &ip->saddr : &ip->daddr, edit->addr.octet + 12, 4);
-	if (edit->forwards) {
-		__builtin_memcpy(&before, &ip->ttl, 2); /* TTL and protocol are one word of the sum */
+	if (edit->forwards) { /* only above 1, so that the upper byte of its word falls by one (RFC 1141) */
 		ip->ttl--;
-		__builtin_memcpy(&after, &ip->ttl, 2);
-		delta = rainbow_delta_add(delta, rainbow_delta16(before, after));
+		delta += rainbow_delta16(bpf_htons(0x100), 0);
 	}
 	delta_apply(&ip->check, delta);
 }

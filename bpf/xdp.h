@@ -19,7 +19,7 @@ static __always_inline void *xdp_end(struct xdp_md *ctx)
 }
 
 /* UDP: 0 says "no checksum" and stays; a sum that comes out as 0 is sent as all ones (RFC 768). */
-static __always_inline int xdp_checksum(struct xdp_md *ctx, const struct packet *p, __u16 delta)
+static __always_inline int xdp_checksum(struct xdp_md *ctx, const struct packet *p, __u32 delta)
 {
 	__u16 *field = bytes_at(xdp_data(ctx), xdp_end(ctx), checksum_offset(p), 2);
 
@@ -52,7 +52,7 @@ static __always_inline int xdp_forward(struct xdp_md *ctx, const struct way *way
 	struct edit edit = {};
 
 	edit_make(&edit, leads, at_source);
-	if (!xdp_checksum(ctx, &way->packet, rainbow_delta_add(edit.address_delta, edit.port_delta)) ||
+	if (!xdp_checksum(ctx, &way->packet, (__u32)edit.address_delta + edit.port_delta) ||
 	    !write_edit(xdp_data(ctx), xdp_end(ctx), &way->packet, &edit))
 		return XDP_DROP;
 	/* By the stack: addressed to us still, so that it routes it. */
@@ -74,7 +74,7 @@ static __noinline int xdp_forward_error(struct xdp_md *ctx, const struct way *wa
 	field = bytes_at(xdp_data(ctx), xdp_end(ctx), p->l4 + 2, 2);
 	if (!field)
 		return XDP_DROP;
-	delta_apply(field, rainbow_delta_add(error_message_delta(p, &edit), error_pseudo_delta(p, &edit)));
+	delta_apply(field, (__u32)error_message_delta(p, &edit) + error_pseudo_delta(p, &edit));
 	return XDP_PASS;
 }
 

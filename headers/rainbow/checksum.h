@@ -51,8 +51,8 @@ static inline __u16 rainbow_delta_add(__u16 a, __u16 b)
 	return rainbow_sum_fold((__u64)a + b);
 }
 
-/* RFC 1624: HC' = ~(~HC + delta). */
-static inline __u16 rainbow_checksum_update(__u16 checksum, __u16 delta)
+/* RFC 1624: HC' = ~(~HC + delta), of one delta or the plain sum of several. */
+static inline __u16 rainbow_checksum_update(__u16 checksum, __u32 delta)
 {
 	return (__u16)~rainbow_sum_fold((__u64)(__u16)~checksum + delta);
 }
