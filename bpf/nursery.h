@@ -55,9 +55,10 @@ static __noinline int nursery_agree(const struct rainbow_flow *flow, const struc
 	return 1;
 }
 
-/* Step 8. NOEXIST: of two copies of a first packet the later follows the earlier. */
-static __always_inline void nursery_enter(const struct rainbow_flow *flow, const struct packet *p, const struct choice *choice)
+/* Step 8. Returns the backend it goes to. NOEXIST: of two copies of a first packet the later follows the earlier. */
+static __always_inline __u32 nursery_enter(const struct rainbow_flow *flow, const struct packet *p, const struct choice *choice)
 {
+	struct rainbow_nursling *earlier;
 	struct rainbow_nursling fresh = {
 	    .state = RAINBOW_NURSERY_ASKED,
 	    .version = (__u16)choice->version,
@@ -68,7 +69,10 @@ static __always_inline void nursery_enter(const struct rainbow_flow *flow, const
 	    .server_scale = RAINBOW_SCALE_NONE,
 	};
 
-	bpf_map_update_elem(&rainbow_nursery, flow, &fresh, BPF_NOEXIST);
+	if (!bpf_map_update_elem(&rainbow_nursery, flow, &fresh, BPF_NOEXIST))
+		return choice->backend;
+	earlier = bpf_map_lookup_elem(&rainbow_nursery, flow);
+	return earlier ? earlier->backend : choice->backend;
 }
 
 /* Steps 7 and 8. */
@@ -76,7 +80,6 @@ __noinline int decide_new(struct way *way)
 {
 	struct rainbow_service *service;
 	struct choice choice = {};
-	struct rainbow_nursling *n;
 	struct rainbow_flow flow;
 
 	if (!way)
@@ -101,9 +104,7 @@ __noinline int decide_new(struct way *way)
 	count_chosen(choice.version);
 	if (service->affinity == RAINBOW_AFFINITY_CLIENT && !choice.joins && !choice.steered)
 		nursery_agree(&flow, service, &choice);
-	nursery_enter(&flow, &way->packet, &choice);
-	n = bpf_map_lookup_elem(&rainbow_nursery, &flow);
-	decide_to_backend(way, VERDICT_HANDSHAKE_REQUEST, n ? n->backend : choice.backend);
+	decide_to_backend(way, VERDICT_HANDSHAKE_REQUEST, nursery_enter(&flow, &way->packet, &choice));
 	return 0;
 }
 
