@@ -156,8 +156,9 @@ static void check_flows(void)
 		for (j = 0; j < now_count; j++) {
 			const struct seen *flow = &now[j];
 
+			/* Older than the session: it belonged to one that was closed and freed. */
 			if (flow->pin.kind != RAINBOW_PIN_FLOW || !is_live(&flow->pin) ||
-			    flow->flow.service != client->flow.service ||
+			    flow->pin.opened < client->pin.opened || flow->flow.service != client->flow.service ||
 			    (flow->pin.flows & RAINBOW_FLOWS_INCARNATION) != (client->pin.flows & RAINBOW_FLOWS_INCARNATION) ||
 			    memcmp(&flow->flow.client, &client->flow.client,
 				   core_service(client->flow.service)->client_prefix / 8) != 0)
