@@ -340,7 +340,7 @@ static __always_inline enum parsed parse_icmp(struct cursor *c, struct packet *p
 
 /*
  * What nearly every packet is: untagged, without IP options or extension headers, TCP but no SYN, or UDP. Inlined into the programs
- * with constant offsets; a call costs as much as the parsing (return mitigations). 0: not so, or not well-formed; ask packet_parse.
+ * with constant offsets; a call costs as much as the parsing (return mitigations). 0: not so, or not well-formed; ask the other two.
  */
 static __always_inline int packet_parse_plain(void *data, void *data_end, __u32 length, struct packet *p)
 {
@@ -373,39 +373,46 @@ static __always_inline int packet_parse_plain(void *data, void *data_end, __u32 
 	return parsed == PARSED_FLOW && p->source_port && p->target_port;
 }
 
-/* `length` is that of the whole frame, of which [data, data_end) may be only the first part. */
-static __always_inline enum parsed packet_parse(void *data, void *data_end, __u32 length, struct packet *p)
+/*
+ * Any other packet, in two steps: up to the IP headers, then what is behind them. Apart, because the verifier walks the second one for
+ * each way through the first otherwise. `length` is that of the whole frame, of which [data, data_end) may be only the first part.
+ */
+static __always_inline enum parsed packet_parse_network(void *data, void *data_end, __u32 length, struct packet *p)
 {
 	struct cursor c = {.data = data, .end = data_end, .pos = data};
 	__be16 ethertype = parse_ethernet(&c, p);
 	enum parsed parsed;
-	__u8 protocol = 0;
-	__u32 room;
 
 	if (!ethertype)
 		return PARSED_SHORT;
 	p->l3 = cursor_offset(&c);
 	p->scale = RAINBOW_SCALE_NONE;
-	room = length - p->l3;
 	if (ethertype == bpf_htons(ETH_P_IP))
-		parsed = parse_ipv4(&c, p, room, &protocol, 0);
+		parsed = parse_ipv4(&c, p, length - p->l3, &p->protocol, 0);
 	else if (ethertype == bpf_htons(ETH_P_IPV6))
-		parsed = parse_ipv6(&c, p, room, &protocol, 0);
+		parsed = parse_ipv6(&c, p, length - p->l3, &p->protocol, 0);
 	else
 		return PARSED_NOT;
 	if (parsed != PARSED_FLOW)
 		return parsed;
-
 	if (cursor_is_far(&c, sizeof(struct tcphdr)))
 		return PARSED_NOT;
 	p->l4 = cursor_offset(&c);
-	p->protocol = protocol;
-	if (protocol == IPPROTO_TCP)
+	return PARSED_FLOW;
+}
+
+/* Behind packet_parse_network, which has said where and what it is. */
+static __always_inline enum parsed packet_parse_transport(void *data, void *data_end, struct packet *p)
+{
+	struct cursor c = {.data = data, .end = data_end, .pos = data + (p->l4 & OFFSET_MASK)};
+	enum parsed parsed;
+
+	if (p->protocol == IPPROTO_TCP)
 		parsed = parse_tcp(&c, p, 0);
-	else if (protocol == IPPROTO_UDP)
+	else if (p->protocol == IPPROTO_UDP)
 		parsed = parse_udp(&c, p);
 	else
-		parsed = parse_icmp(&c, p, protocol);
+		parsed = parse_icmp(&c, p, p->protocol);
 	/* Port 0 is nobody's, and the key of client sessions. */
 	if (parsed <= PARSED_ERROR && (!p->source_port || !p->target_port))
 		return PARSED_NOT;

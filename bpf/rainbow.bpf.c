@@ -29,11 +29,16 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
  * verifier walks those once, for any packet and any way, instead of once for each path that leads there. They can not take
  * packet pointers; so they take the context.
  */
-__noinline int xdp_parse(struct xdp_md *ctx, struct way *way)
+__noinline int xdp_parse_network(struct xdp_md *ctx, struct way *way)
 {
 	void *data = xdp_data(ctx), *end = xdp_end(ctx);
 
-	return way ? packet_parse(data, end, end - data, &way->packet) : PARSED_NOT;
+	return way ? packet_parse_network(data, end, end - data, &way->packet) : PARSED_NOT;
+}
+
+__noinline int xdp_parse_transport(struct xdp_md *ctx, struct way *way)
+{
+	return way ? packet_parse_transport(xdp_data(ctx), xdp_end(ctx), &way->packet) : PARSED_NOT;
 }
 
 __noinline int xdp_reply(struct xdp_md *ctx, struct way *way)
@@ -68,7 +73,9 @@ static __always_inline int xdp_long_way(struct xdp_md *ctx, struct way *way, int
 {
 	if (!is_plain) {
 		way->packet = (struct packet){};
-		way->parsed = xdp_parse(ctx, way);
+		way->parsed = xdp_parse_network(ctx, way);
+		if (way->parsed == PARSED_FLOW)
+			way->parsed = xdp_parse_transport(ctx, way);
 	}
 	xdp_decide(ctx, way);
 	count_packet(way);
@@ -99,9 +106,14 @@ int rainbow_xdp(struct xdp_md *ctx)
 	}
 }
 
-__noinline int tc_parse(struct __sk_buff *skb, struct way *way)
+__noinline int tc_parse_network(struct __sk_buff *skb, struct way *way)
 {
-	return way ? packet_parse(tc_data(skb), tc_end(skb), skb->len, &way->packet) : PARSED_NOT;
+	return way ? packet_parse_network(tc_data(skb), tc_end(skb), skb->len, &way->packet) : PARSED_NOT;
+}
+
+__noinline int tc_parse_transport(struct __sk_buff *skb, struct way *way)
+{
+	return way ? packet_parse_transport(tc_data(skb), tc_end(skb), &way->packet) : PARSED_NOT;
 }
 
 __noinline int tc_reply(struct __sk_buff *skb, struct way *way)
@@ -131,16 +143,21 @@ static __always_inline void tc_decide(struct __sk_buff *skb, struct way *way)
 		tc_lead(skb, way);
 }
 
+static __always_inline void tc_parse(struct __sk_buff *skb, struct way *way)
+{
+	way->packet = (struct packet){.piece = skb->gso_size};
+	way->parsed = tc_parse_network(skb, way);
+	if (way->parsed == PARSED_FLOW)
+		way->parsed = tc_parse_transport(skb, way);
+}
+
 /* Headers may lie in fragments of the buffer: those are pulled together where they are missing. */
 static __always_inline void tc_parse_any(struct __sk_buff *skb, struct way *way)
 {
-	way->packet = (struct packet){.piece = skb->gso_size};
-	way->parsed = tc_parse(skb, way);
+	tc_parse(skb, way);
 	if (way->parsed == PARSED_SHORT && skb->len > (__u32)(tc_end(skb) - tc_data(skb)) &&
-	    !bpf_skb_pull_data(skb, skb->len < TC_PULL ? skb->len : TC_PULL)) {
-		way->packet = (struct packet){.piece = skb->gso_size};
-		way->parsed = tc_parse(skb, way);
-	}
+	    !bpf_skb_pull_data(skb, skb->len < TC_PULL ? skb->len : TC_PULL))
+		tc_parse(skb, way);
 	way->packet.tagged |= skb->vlan_present;
 }
 
