@@ -46,13 +46,14 @@ objects     = $(patsubst %.c,$(BUILD)/%.o,$(1))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help test-programs install uninstall clean format lint check check-kernels demo bench bench-peers torture deps
+.PHONY: all help test-programs install uninstall clean format lint check check-sanitizers check-valgrind check-kernels coverage \
+        demo bench bench-peers torture deps
 
 all: $(BUILD)/rainbowd $(BUILD)/rainbowctl ## build rainbowd and rainbowctl into build/
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@printf '  make %-13s %s\n' fuzz "every reader of outside bytes under libFuzzer; TIME=60 seconds each, FUZZ='core store' some"
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@printf '  make %-16s %s\n' fuzz "every reader of outside bytes under libFuzzer; TIME=60 seconds each, FUZZ='core store' some"
 	@printf '  %s\n' "V=1 shows commands; SAN=address,undefined adds sanitizers; PREFIX=, DESTDIR= for install"
 
 # --- the kernel side, embedded by its skeleton -------------------------------------------------------------------------
@@ -133,8 +134,25 @@ deps: ## install the packages that building and testing need (root)
 format: ## clang-format everything that is C
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-lint: ## shellcheck
-	@git ls-files '*.sh' .ci/run | xargs shellcheck -x -P SCRIPTDIR -S warning
+# --- looking for mistakes: each target installs the tools it needs -------------------------------------------------------
+lint: export LINT_CFLAGS = $(subst ',,$(cflags))
+lint: export LINT_BPF_CFLAGS = $(bpf_cflags) -I.
+lint: ## format, shellcheck, man pages, cppcheck, clang-tidy; every finding is an error
+	@scripts/install-deps.sh build test lint
+	@$(MAKE) $(patsubst %,$(BUILD)/%.skel.h,bpf/rainbow $(patsubst %.bpf.c,%,$(wildcard tests/bench/*.bpf.c)))
+	@scripts/lint.sh $(CHECK)
+
+check-sanitizers: ## unit and e2e tests with address, leak and undefined-behaviour sanitizers, lines counted (root)
+	@scripts/sanitizers.sh $(CHECK)
+
+check-valgrind: ## rainbowd under valgrind, steered through its API (root)
+	@scripts/install-deps.sh build test lint
+	@$(MAKE) all test-programs $(BUILD)/tests/memcheck/kernel_wrote.so
+	@tests/memcheck/rainbowd.sh
+
+coverage: ## lines that check-sanitizers ran, by folder and file (root)
+	@scripts/install-deps.sh build test lint
+	@scripts/coverage.sh
 
 install: all ## install into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/rainbowd $(DESTDIR)$(SBINDIR)/rainbowd

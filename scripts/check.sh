@@ -9,6 +9,7 @@
 #   --list    names the programs, runs none
 #
 # A program passes by exit code 0 and is skipped by 77; it tells what it left out by lines "skipped: WHY". Logs: $BUILD/check/.
+# Whatever the exit code, it failed if a sanitizer in any of its processes wrote a report.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -67,12 +68,12 @@ step() { # COMMAND...
 build() {
 	step scripts/install-deps.sh build test peers || return
 	step make -s BUILD="$BUILD" all test-programs || return
-	# Who asks for another part of the tests need not wait for these.
-	if ((${#patterns[@]} == 0)) || [[ ${patterns[*]} == *fuzz* ]]; then
+	# Who asks for another part of the tests need not wait for these; and they are built with sanitizers of their own.
+	if [[ -z ${SAN:-} ]] && { ((${#patterns[@]} == 0)) || [[ ${patterns[*]} == *fuzz* ]]; }; then
 		step make -s BUILD="$BUILD" fuzzers || return
 	fi
-	# A rainbowd that calls itself newer, for the upgrades in e2e/p1.
-	step make -s BUILD="$BUILD/next" VERSION=next "$BUILD/next/rainbowd"
+	# A rainbowd that calls itself newer, for the upgrades.
+	! is_wanted e2e/p1_one_version || step make -s BUILD="$BUILD/next" VERSION=next "$BUILD/next/rainbowd"
 }
 
 # e2e tests begin with those that take longest: each says so in a line "# Takes N s".
@@ -114,6 +115,11 @@ report() { # WORD NAME SECONDS [REASON]
 	printf '%-8s %-34s %6s s%s\n' "$1" "$2" "$3" "${4:+  ($4)}"
 }
 
+# Where sanitizers write what they find in processes of this test: they add the pid to the name.
+report_of() { # NAME
+	printf '%s/%s.report' "$(realpath "$LOGS")" "${1//\//-}"
+}
+
 # In a process group of its own, which `timeout` makes and signals as a whole; so an interrupt reaches it by our hand alone.
 start() { # NAME
 	local name=$1 command
@@ -124,7 +130,8 @@ start() { # NAME
 		return
 	fi
 	read -ra command <<<"$(command_of "$name")"
-	timeout -k 30 "${limit_of[${name%%/*}]}" "${command[@]}" >"$(log_of "$name")" 2>&1 </dev/null &
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:log_path=$(report_of "$name") UBSAN_OPTIONS=${UBSAN_OPTIONS:-}:log_path=$(report_of "$name") \
+		timeout -k 30 "${limit_of[${name%%/*}]}" "${command[@]}" >"$(log_of "$name")" 2>&1 </dev/null &
 	name_of[$!]=$name
 	began_of[$!]=${EPOCHREALTIME/./}
 }
@@ -139,7 +146,11 @@ reap() {
 	took=$(((${EPOCHREALTIME/./} - began_of[$pid]) / 100000))
 	took=$((took / 10)).$((took % 10))
 	unset "name_of[$pid]" "began_of[$pid]"
-	if ((code == 0)); then
+	if compgen -G "$(report_of "$name")*" >/dev/null; then
+		report FAILED "$name" "$took" 'a sanitizer reports'
+		failed=$((failed + 1))
+		head -n "$LOG_LINES" "$(report_of "$name")"* | sed 's/^/    | /'
+	elif ((code == 0)); then
 		report ok "$name" "$took"
 		passed=$((passed + 1))
 	elif ((code != SKIPPED)); then

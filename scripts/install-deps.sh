@@ -4,7 +4,7 @@
 # Installs the Debian 12 packages that rainbow is built, tested and shown with; only those that are missing, so it may be run
 # again at any time. No service that comes with a package is started, now or at the next boot.
 #
-#   install-deps.sh [--check] [build|test|demo|peers|kernels]...     without a group: all of them
+#   install-deps.sh [--check] [build|test|demo|peers|kernels|lint]...     without a group: all of them
 #   --check   installs nothing; lists what is missing and exits 1 if anything is
 set -euo pipefail
 
@@ -46,8 +46,6 @@ test  python3              runs the WebSocket test
 test  python3-websockets   a real WebSocket server and client
 test  tcpdump              shows packets when a test fails
 test  sqlite3              looks into the state when a test fails
-test  clang-format         make format
-test  shellcheck           make lint
 peers nftables             a router to compare with: DNAT by a weighted map
 peers conntrack            reads what nftables remembers
 peers haproxy              a proxy to compare with: mode tcp
@@ -62,6 +60,14 @@ kernels cpio               packs what they boot into
 kernels xz-utils           unpacks their modules
 kernels binutils           strips what goes there
 kernels iproute2           network namespaces, links, addresses, also in there
+lint  clang-format         make format and make lint
+lint  clang-tidy           make lint
+lint  cppcheck             make lint
+lint  mandoc               make lint
+lint  shellcheck           make lint
+lint  gcovr                make coverage
+lint  libc6-dbg            symbols without which valgrind does not start
+lint  valgrind             make check-valgrind
 '
 
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -131,13 +137,13 @@ main() {
 	while (($# > 0)); do
 		case $1 in
 		--check) check=yes ;;
-		build | test | demo | peers | kernels) groups+=("$1") ;;
+		build | test | demo | peers | kernels | lint) groups+=("$1") ;;
 		-h | --help) usage && exit 0 ;;
 		*) usage >&2 && exit 2 ;;
 		esac
 		shift
 	done
-	((${#groups[@]} > 0)) || groups=(build test demo peers kernels)
+	((${#groups[@]} > 0)) || groups=(build test demo peers kernels lint)
 
 	command -v dpkg-query >/dev/null ||
 		die "this system has no dpkg; install by hand what this file lists: $0"

@@ -360,7 +360,7 @@ lab_down() {
 		kill -s TERM "${LAB_PID[$name]}" 2>/dev/null || true
 	done
 	for name in "${!LAB_PID[@]}"; do
-		lab_end "$name"
+		lab_end "$name" 0 # a second TERM would cut short what it does at its end: the leak check of a sanitizer
 	done
 	((${#LAB_NAMESPACES[@]} == 0)) || _lab_detach
 	for namespace in "${LAB_NAMESPACES[@]}"; do # whatever runs inside was started by this run
