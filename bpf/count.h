@@ -41,6 +41,8 @@ static __always_inline __u64 *counter_of(struct rainbow_packets *packets, enum v
 		return &packets->refused_backends_full;
 	case VERDICT_REFUSED_VERSION:
 		return &packets->refused_no_version;
+	case VERDICT_HELD:
+		return &packets->held;
 	default:
 		return &packets->dropped_retry;
 	}

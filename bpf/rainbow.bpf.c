@@ -9,7 +9,8 @@
  *     request.h 4    to a service             sweep.h     what time does to sessions
  *     nursery.h 5-8  not pinned (yet)         ghost.h     clients that vanished
  *   write.h   9    bytes, for both hooks      reclaim.h   ended pins make room
- *   xdp.h tc.h 9   a verdict to an action     lookup.h    whose address:port is this
+ *   xdp.h tc.h 9   a verdict to an action     restore.h   pins put back
+ *                                             lookup.h    whose address:port is this
  *                                             count.h     packets are counted
  */
 #include "maps.h"
@@ -19,6 +20,7 @@
 #include "xdp.h"
 #include "tc.h"
 #include "sweep.h"
+#include "restore.h"
 
 #define PACKET_OTHERHOST 3 /* linux/if_packet.h */
 
@@ -236,6 +238,12 @@ int rainbow_asked(struct rainbow_asked *asked)
 {
 	ghost_count(asked);
 	return 0;
+}
+
+SEC("syscall")
+int rainbow_restore(struct rainbow_restore *order)
+{
+	return restore_all(order);
 }
 
 SEC("syscall")

@@ -130,6 +130,10 @@ static __always_inline int decide_reply(void *ctx, struct way *way)
 	pin = pin_find(&flow);
 	if (decide_reply_pinned(ctx, way, &flow, pin, backend))
 		return 0;
+	if (is_held()) {
+		way->verdict = VERDICT_HELD;
+		return 0;
+	}
 	/* Before an ended pin: a new session's handshake over the same flow. */
 	if (decide_reply_nursery(ctx, way, &flow))
 		return 0;

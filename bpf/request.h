@@ -71,6 +71,10 @@ __noinline int decide_request(struct way *way)
 	service = service_get(way->service);
 	if (decide_request_pinned(way, &flow, pin) || !service)
 		return 0;
+	if (is_held()) {
+		way->verdict = VERDICT_HELD;
+		return 0;
+	}
 	if (decide_request_nursery(way, &flow))
 		return 0;
 	if (pin && decide_request_ended(way, pin))

@@ -176,7 +176,7 @@ __noinline int client_leave(const struct rainbow_flow *flow, const struct rainbo
 	client_key(&key, flow, service);
 	client = pin_find(&key);
 	/* Younger than the flow: the session it belonged to was closed and freed, this is the client's next one. */
-	if (!client || client->opened > pin->opened)
+	if (!client || (__s32)client->opened > (__s32)pin->opened)
 		return 0;
 	client->last_seen = jiffies_now();
 	if (!client_uncount(client, pin->flows & RAINBOW_FLOWS_INCARNATION))
@@ -235,11 +235,22 @@ static __always_inline void pin_finish(const struct rainbow_flow *flow, struct r
 		pin_end(flow, pin, RAINBOW_PIN_CLOSING, RAINBOW_END_FIN);
 }
 
+/* The numbers of a snapshot, until a segment fits them. A call, since nearly no pin has such numbers. */
+static __noinline int pin_learn(struct rainbow_pin *pin, const struct rainbow_segment *segment, int from_client)
+{
+	if (from_client ? rainbow_tcp_learn_client(pin, segment) : rainbow_tcp_learn_server(pin, segment))
+		pin->flows &= ~RAINBOW_FLOWS_STALE;
+	return 0;
+}
+
 static __always_inline void pin_step_client(const struct rainbow_flow *flow, struct rainbow_pin *pin,
 					    const struct rainbow_segment *segment)
 {
-	enum rainbow_tcp_event event = rainbow_tcp_step_client(pin, segment);
+	enum rainbow_tcp_event event;
 
+	if (pin->flows & RAINBOW_FLOWS_STALE)
+		pin_learn(pin, segment, 1);
+	event = rainbow_tcp_step_client(pin, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_CLIENT, RAINBOW_PIN_HALF_SERVER);
 	else if (event == RAINBOW_TCP_RESET)
@@ -249,8 +260,11 @@ static __always_inline void pin_step_client(const struct rainbow_flow *flow, str
 static __always_inline void pin_step_server(const struct rainbow_flow *flow, struct rainbow_pin *pin,
 					    const struct rainbow_segment *segment)
 {
-	enum rainbow_tcp_event event = rainbow_tcp_step_server(pin, segment);
+	enum rainbow_tcp_event event;
 
+	if (pin->flows & RAINBOW_FLOWS_STALE)
+		pin_learn(pin, segment, 0);
+	event = rainbow_tcp_step_server(pin, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_SERVER, RAINBOW_PIN_HALF_CLIENT);
 	else if (event == RAINBOW_TCP_RESET)

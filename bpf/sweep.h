@@ -43,7 +43,8 @@ static __always_inline void sweep_census(const struct rainbow_pin *pin)
 		return;
 	}
 	census->live++;
-	if (!census->oldest || pin->opened < census->oldest)
+	/* Signed: a session may be older than the boot. */
+	if (!census->oldest || (__s32)pin->opened < (__s32)census->oldest)
 		census->oldest = pin->opened ? pin->opened : 1;
 }
 

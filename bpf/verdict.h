@@ -18,6 +18,14 @@ static __always_inline int is_reset(const struct packet *p)
 	return p->protocol == IPPROTO_TCP && (p->segment.flags & RAINBOW_TCP_RST);
 }
 
+/* Without a live pin while pins are carried over: it may be one of a session whose turn has not come. */
+static __always_inline int is_held(void)
+{
+	struct rainbow_meta *meta = meta_get();
+
+	return meta && meta->hold;
+}
+
 /* A session that was told to die answers TCP with RST; a datagram, or an RST itself, has no answer. */
 static __always_inline void decide_closed(struct way *way)
 {

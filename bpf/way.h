@@ -31,6 +31,7 @@ enum verdict {
 	VERDICT_REFUSED_BACKENDS,
 	VERDICT_REFUSED_VERSION,
 	VERDICT_RETRY, /* two CPUs met on one entry: dropped, the sender repeats it */
+	VERDICT_HELD,  /* its pin may not have been carried over yet: likewise */
 	VERDICT_NEW,   /* none yet: a first packet, for which decide_new is to choose */
 };
 

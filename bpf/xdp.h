@@ -125,6 +125,7 @@ static __always_inline int xdp_act(struct xdp_md *ctx, const struct way *way)
 	case VERDICT_CLOSED_DROP: /* its session is over and datagrams have no RST */
 	case VERDICT_STRAY_DROP:  /* the operator's policy, or an RST */
 	case VERDICT_RETRY:       /* the sender repeats it, when the entry is settled */
+	case VERDICT_HELD:        /* ... when the pins have been carried over */
 		return XDP_DROP;
 	default:
 		return XDP_PASS;

@@ -45,6 +45,7 @@ test  iperf3               real bulk transfers, TCP and UDP
 test  python3              runs the WebSocket test
 test  python3-websockets   a real WebSocket server and client
 test  tcpdump              shows packets when a test fails
+test  strace               kills rainbowd at a given system call
 test  sqlite3              looks into the state when a test fails
 peers nftables             a router to compare with: DNAT by a weighted map
 peers conntrack            reads what nftables remembers

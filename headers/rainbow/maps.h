@@ -16,6 +16,17 @@
 
 #define RAINBOW_SIZE_IS(type, size) _Static_assert(sizeof(type) == (size), #type " must be " #size " bytes")
 
+/*
+ * Pins are carried over into an empty table while sessions run. Meanwhile a packet to a service or from a backend that finds no
+ * live pin is dropped (`held`): its sender repeats it. Each step is safe to begin anew after a kill -9.
+ */
+enum rainbow_hold {
+	RAINBOW_HOLD_NONE = 0,
+	RAINBOW_HOLD_SWITCHING, /* the hooks are given to programs on the new, empty table */
+	RAINBOW_HOLD_COPYING,   /* none uses the old table any more; its pins are put into the new one */
+	RAINBOW_HOLD_SWAPPING,  /* the new table has them all; the old one goes */
+};
+
 /* rainbow_meta: ARRAY[1], mapped. What this set of maps is. */
 struct rainbow_meta {
 	__u32 schema;            /* RAINBOW_SCHEMA of the writer */
@@ -28,12 +39,14 @@ struct rainbow_meta {
 	__u32 tombstone_seconds; /* how long a closed pin stays, to answer with RST */
 	char writer[32];         /* version of the rainbowd that wrote last */
 	__u64 swept;             /* kernel: jiffies of the last sweep, or (rainbowd dead) of making room */
-	__u64 table_secret[2];   /* keys the hash of rainbow_table; as old as the table, and never changed */
+	__u64 table_secret[2];   /* keys the hash of rainbow_table; as old as the maps, and never changed */
 	__u32 buckets;           /* of rainbow_table */
+	enum rainbow_hold hold;  /* while pins are carried over into another table */
+	__u64 overflowed;        /* kernel: pins of these that are in rainbow_pin, their bucket being full */
+	__u32 next_limit;        /* while hold: the pin_limit of the table that they are carried over into */
 	__u32 reserved;
-	__u64 overflowed; /* kernel: pins of these that are in rainbow_pin, their bucket being full */
 };
-RAINBOW_SIZE_IS(struct rainbow_meta, 120);
+RAINBOW_SIZE_IS(struct rainbow_meta, 128);
 
 /*
  * rainbow_lookup: ARRAY[RAINBOW_LOOKUP_SLOTS], mapped. An open-addressing hash table (see lookup.h) from address, port and
@@ -222,7 +235,7 @@ struct rainbow_pin {
 	enum rainbow_pin_state state;
 	__u16 version;
 	__u16 backend;
-	__u32 opened;    /* CLOCK_MONOTONIC seconds */
+	__u32 opened;    /* CLOCK_MONOTONIC seconds; signed where it is compared: a session may be older than the boot */
 	__u32 last_seen; /* jiffies, low 32 bits */
 	__u32 flows;     /* of a client session: RAINBOW_FLOWS_*; of a flow of one: the incarnation that it joined */
 	struct rainbow_side client;
@@ -266,9 +279,15 @@ RAINBOW_SIZE_IS(struct rainbow_bucket, 576);
 #define RAINBOW_FLOWS_INCARNATION 0x7ff00000u
 #define RAINBOW_FLOWS_NEXT        0x00100000u
 #define RAINBOW_FLOWS_ENDED       0x80000000u
-#define RAINBOW_TOLD_CLIENT       1 /* the client's stack has no such connection any more */
-#define RAINBOW_TOLD_SERVER       2 /* the backend's */
-#define RAINBOW_TOLD_BOTH         3
+/*
+ * In the flows of a session or flow with TCP numbers, which counts none: they are those of a snapshot, and the ends may have moved
+ * on. Until a segment fits them, one that does not fit is learned from (see tcp.h).
+ */
+#define RAINBOW_FLOWS_STALE 0x00000001u
+
+#define RAINBOW_TOLD_CLIENT 1 /* the client's stack has no such connection any more */
+#define RAINBOW_TOLD_SERVER 2 /* the backend's */
+#define RAINBOW_TOLD_BOTH   3
 
 /* rainbow_nursery: LRU_HASH, key struct rainbow_flow. Where a flow waits until its handshake is proven. */
 enum rainbow_nursery_state {
@@ -328,8 +347,9 @@ struct rainbow_packets {
 	__u64 refused_backends_full; /* ! ... all backends at max_sessions or unhealthy */
 	__u64 refused_no_version;    /* ! ... no version takes new sessions */
 	__u64 dropped_retry;         /* two CPUs met on one entry: the sender repeats */
+	__u64 held;                  /* dropped while pins are carried over (rainbow_meta.hold): the sender repeats */
 };
-RAINBOW_SIZE_IS(struct rainbow_packets, 128);
+RAINBOW_SIZE_IS(struct rainbow_packets, 136);
 
 /* rainbow_hook: HASH, key ifindex. The interfaces that rainbow is attached to. */
 struct rainbow_hook {
@@ -402,6 +422,20 @@ struct rainbow_asked {
 	__u32 counted;
 };
 RAINBOW_SIZE_IS(struct rainbow_asked, 28);
+
+/*
+ * Context of the syscall program rainbow_restore: puts the first `count` pins of rainbow_due into the pin table. In: count,
+ * counted. Out: what became of them.
+ */
+struct rainbow_restore {
+	__u32 count;
+	__u32 counted; /* 1: count them as sessions that open; 0: they are counted already */
+	__u32 restored;
+	__u32 there;   /* the flow has a pin already */
+	__u32 full;    /* no room */
+	__u32 dropped; /* without version, backend or service, or a flow without its client's session */
+};
+RAINBOW_SIZE_IS(struct rainbow_restore, 24);
 
 /* Context of the syscall program rainbow_clock. */
 struct rainbow_clock {

@@ -106,6 +106,25 @@ static inline void rainbow_tcp_note(struct rainbow_side *sender, __u16 *window, 
 	*window = rainbow_window(ack, edge, scale);
 }
 
+static inline __u32 rainbow_segment_end(const struct rainbow_segment *segment)
+{
+	return segment->seq + segment->length + !!(segment->flags & RAINBOW_TCP_FIN);
+}
+
+/*
+ * Is it what the receiver takes from this sender, by what is known of both? For segments that acknowledge. `reach` is the sender's
+ * window in bytes, receiver_edge where that of the receiver ends, known to 2^receiver_scale bytes.
+ */
+static inline __attribute__((always_inline)) int rainbow_tcp_fits(const struct rainbow_side *sender, __u32 reach,
+								  const struct rainbow_side *receiver, __u32 receiver_edge,
+								  __u8 receiver_scale, const struct rainbow_segment *segment)
+{
+	/* Keep-alives begin one before the window; a window probe carries one byte beyond it, and its edge is known to a unit. */
+	return rainbow_seq_within(segment->seq, receiver->ack - 1, receiver_edge) &&
+	       !rainbow_seq_before(receiver_edge + (1u << receiver_scale), rainbow_segment_end(segment)) &&
+	       rainbow_seq_within(segment->ack, sender->ack - reach - 65535, receiver->next);
+}
+
 /*
  * Judges a segment from `sender`, which has `finished` or not, to `receiver`, and notes what it tells of the sender. `window` is
  * the sender's, in units of 2^scale bytes; receiver_edge is where that of the receiver ends, known to 2^receiver_scale bytes.
@@ -114,8 +133,7 @@ static inline __attribute__((always_inline)) enum rainbow_tcp_event
 rainbow_tcp_step(struct rainbow_side *sender, __u16 *window, __u8 scale, int finished, const struct rainbow_side *receiver,
 		 __u32 receiver_edge, __u8 receiver_scale, const struct rainbow_segment *segment)
 {
-	__u32 end = segment->seq + segment->length + !!(segment->flags & RAINBOW_TCP_FIN);
-	__u32 reach;
+	__u32 end = rainbow_segment_end(segment);
 
 	if (segment->flags & RAINBOW_TCP_RST)
 		return rainbow_takes_reset(receiver, receiver_edge, sender, segment->seq, finished) ? RAINBOW_TCP_RESET
@@ -123,12 +141,7 @@ rainbow_tcp_step(struct rainbow_side *sender, __u16 *window, __u8 scale, int fin
 	/* A SYN on a live session is the stacks' affair (RFC 5961, 4.2), and each later segment acknowledges. */
 	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK)) != RAINBOW_TCP_ACK)
 		return RAINBOW_TCP_NOTHING;
-	/* Keep-alives begin one before the window; a window probe carries one byte beyond it, and its edge is known to a unit. */
-	if (!rainbow_seq_within(segment->seq, receiver->ack - 1, receiver_edge) ||
-	    rainbow_seq_before(receiver_edge + (1u << receiver_scale), end))
-		return RAINBOW_TCP_NOTHING;
-	reach = (__u32)*window << scale;
-	if (!rainbow_seq_within(segment->ack, sender->ack - reach - 65535, receiver->next))
+	if (!rainbow_tcp_fits(sender, (__u32)*window << scale, receiver, receiver_edge, receiver_scale, segment))
 		return RAINBOW_TCP_NOTHING;
 	rainbow_tcp_note(sender, window, scale, segment, end);
 	if ((segment->flags & RAINBOW_TCP_FIN) && rainbow_takes_fin(receiver, receiver_edge, segment->seq, end))
@@ -148,6 +161,39 @@ static inline enum rainbow_tcp_event rainbow_tcp_step_server(struct rainbow_pin 
 	return rainbow_tcp_step(&pin->server, &pin->server_window, pin->server_scale, pin->state == RAINBOW_PIN_HALF_SERVER,
 				&pin->client, rainbow_edge(&pin->client, pin->client_window, pin->client_scale),
 				pin->client_scale, segment);
+}
+
+/*
+ * For a session whose numbers are those of a snapshot. Its ends have moved on meanwhile, perhaps by more than a window: so a
+ * segment says where its sender is now, whether it carries something or not. 1 once one fits what is known of both ends and
+ * begins where the other has acknowledged: the numbers are good from then on. A stranger's guess in between is overwritten by
+ * the sender's next segment. An RST or a SYN teaches nothing.
+ */
+static inline __attribute__((always_inline)) int rainbow_tcp_learn(struct rainbow_side *sender, __u16 *window, __u8 scale,
+								   const struct rainbow_side *receiver, __u32 receiver_edge,
+								   __u8 receiver_scale, const struct rainbow_segment *segment)
+{
+	int fits;
+
+	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK | RAINBOW_TCP_RST)) != RAINBOW_TCP_ACK)
+		return 0;
+	fits = rainbow_tcp_fits(sender, (__u32)*window << scale, receiver, receiver_edge, receiver_scale, segment);
+	sender->next = rainbow_segment_end(segment);
+	sender->ack = segment->ack;
+	*window = segment->window;
+	return fits && segment->seq == receiver->ack;
+}
+
+static inline int rainbow_tcp_learn_client(struct rainbow_pin *pin, const struct rainbow_segment *segment)
+{
+	return rainbow_tcp_learn(&pin->client, &pin->client_window, pin->client_scale, &pin->server,
+				 rainbow_edge(&pin->server, pin->server_window, pin->server_scale), pin->server_scale, segment);
+}
+
+static inline int rainbow_tcp_learn_server(struct rainbow_pin *pin, const struct rainbow_segment *segment)
+{
+	return rainbow_tcp_learn(&pin->server, &pin->server_window, pin->server_scale, &pin->client,
+				 rainbow_edge(&pin->client, pin->client_window, pin->client_scale), pin->client_scale, segment);
 }
 
 #endif

@@ -246,20 +246,50 @@ static void test_schema_unknown(void **state)
 	close(fd);
 }
 
-/* The maps of another schema, in the directory beside ours, keep their sessions. */
+static void beside(const char *name, uint32_t schema)
+{
+	uint32_t index = 0, meta[22] = {schema};
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rainbow_meta", 4, sizeof(meta), 1, NULL);
+	char path[256];
+
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_update_elem(fd, &index, meta, BPF_ANY), 0);
+	ground_run("mkdir -p /sys/fs/bpf/rainbow/%s", name);
+	snprintf(path, sizeof(path), "/sys/fs/bpf/rainbow/%s/rainbow_meta", name);
+	assert_int_equal(bpf_obj_pin(fd, path), 0);
+	close(fd);
+}
+
+/* The maps of a schema that we do not know, in a directory beside ours, keep their sessions. The one that we know: tests/e2e/upgrade.sh. */
 static void test_schema_beside(void **state)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "rainbow_meta", 4, 88, 1, NULL);
+	static const struct {
+		const char *name;
+		uint32_t schema;
+		const char *because; /* NULL: it is not refused */
+	} rows[] = {
+	    {"v3", 3, "newer schema has its maps, and sessions, in /sys/fs/bpf/rainbow/v3"},
+	    {"v17", 0, "in /sys/fs/bpf/rainbow/v17"},
+	    {"v1", 77, "the maps in /sys/fs/bpf/rainbow/v1 are of no schema that this rainbowd knows"},
+	    {"v1", RAINBOW_SCHEMA, NULL},
+	    {"v1", 0, NULL},
+	    {"vx", 3, NULL},
+	};
+	size_t i;
 
 	(void)state;
-	assert_true(fd >= 0);
-	ground_run("mkdir -p /sys/fs/bpf/rainbow/v1");
-	assert_int_equal(bpf_obj_pin(fd, "/sys/fs/bpf/rainbow/v1/rainbow_meta"), 0);
-	close(fd);
-	refused(ERROR_PRECONDITION, "another schema has its maps, and sessions, in /sys/fs/bpf/rainbow/v1");
-	ground_run("rm -r /sys/fs/bpf/rainbow/v1");
-	open_or_fail(false);
-	close_opened();
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		beside(rows[i].name, rows[i].schema);
+		if (rows[i].because) {
+			refused(ERROR_PRECONDITION, rows[i].because);
+			assert_false(ground_pinned("rainbow_meta"));
+		} else {
+			open_or_fail(false);
+			close_opened();
+			remove_all(NULL);
+		}
+		ground_run("rm -rf /sys/fs/bpf/rainbow/%s", rows[i].name);
+	}
 }
 
 static void pin_stranger(const char *name, uint32_t value_size)
@@ -328,9 +358,10 @@ static void test_size_differs(void **state)
 	(void)state;
 	open_or_fail(false);
 	close_opened();
-	other.pins = 30000;
+	/* Another number of pins is test_takeover's. */
+	other.nursery = 3 * config.nursery;
 	assert_int_equal(datapath_open(&dp, &other, &adopted, &err), -ERROR_PRECONDITION);
-	assert_non_null(strstr(err.message, "20000"));
+	assert_non_null(strstr(err.message, "rainbow_nursery"));
 	other.pins = other.nursery = 0;
 	assert_int_equal(datapath_open(&dp, &other, &adopted, &err), 0);
 	assert_int_equal(datapath_pin_limit(dp), 20000);

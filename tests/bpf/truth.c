@@ -13,7 +13,7 @@
 static const char *const counter_names[COUNTERS] = {
     "passed_not_ours",    "passed_unparsed",       "passed_fragment",    "passed_by_stack", "requests",       "replies",
     "handshakes",         "icmp_errors",           "closing_answered",   "strays_reset",    "strays_dropped", "strays_passed",
-    "refused_table_full", "refused_backends_full", "refused_no_version", "dropped_retry",
+    "refused_table_full", "refused_backends_full", "refused_no_version", "dropped_retry",   "held",
 };
 
 uint64_t *packets_field(struct rainbow_packets *packets, const char *name)

@@ -237,3 +237,37 @@ expect_whole() { # CLIENT
 	lab_wait "$1" 20 || fail "$1: ended with a moved or lost session: $(tail -n 3 "$LAB_DIR/$1.log")"
 	say "$1: $(tail -n 1 "$LAB_DIR/$1.log")"
 }
+
+# --- a reboot, as far as the kernel's state goes: no hook, no map. What runs in user space goes on ---------------------------
+
+snapshot_path() {
+	printf '%s' "$LAB_DIR/state/pins.snapshot"
+}
+
+forget_kernel_state() {
+	rm -rf -- "$LAB_PINS"
+	wait_until 5 'no program of rainbow to be left' _no_programs
+}
+
+_no_programs() {
+	local interface
+
+	for interface in "${LAB_HOOKS[@]}"; do
+		! lab_in router tc filter show dev "$interface" ingress | grep -q . || return 1
+	done
+	! lab_in router ip -d link show | grep -q 'prog/xdp'
+}
+
+# A snapshot is there that began after this call.
+wait_for_snapshot() {
+	local i
+
+	for i in 1 2; do
+		touch "$LAB_DIR/now"
+		wait_until 10 'a younger snapshot' _snapshot_is_newer
+	done
+}
+
+_snapshot_is_newer() {
+	[[ $(snapshot_path) -nt $LAB_DIR/now ]]
+}

@@ -46,3 +46,7 @@ unit/test_give_libs         := -lcmocka
 programs += unit/test_tcp
 unit/test_tcp_src           := tests/unit/test_tcp.c
 unit/test_tcp_libs          := -lcmocka
+
+programs += unit/test_snapshot
+unit/test_snapshot_src      := tests/unit/test_snapshot.c $(rbd)snapshot.c $(common_pure)
+unit/test_snapshot_libs     := -lcmocka -lz

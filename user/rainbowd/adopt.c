@@ -12,6 +12,7 @@
 #include <rainbow/maps.h>
 #include "rainbowd/adopt.h"
 #include "rainbowd/pin_dir.h"
+#include "rainbowd/takeover.h"
 
 #define META       "rainbow_meta"
 #define MAP_PREFIX "rainbow_"
@@ -92,6 +93,11 @@ static int schema_access(const struct pin_dir *dir, uint32_t *schema, bool store
 	return rc;
 }
 
+int adopt_schema(const struct pin_dir *dir, uint32_t *schema)
+{
+	return schema_access(dir, schema, false);
+}
+
 static bool is_link_name(const char *name)
 {
 	return !strncmp(name, "xdp_", 4) || !strncmp(name, "ingress_", 8) || !strncmp(name, "egress_", 7);
@@ -108,7 +114,7 @@ static void name_sort(const char *name, void *arg)
 
 	if (!strncmp(name, MAP_PREFIX, strlen(MAP_PREFIX)) || is_link_name(name))
 		listing->ours++;
-	else
+	else if (strcmp(name, ADOPT_OLD_NAME) != 0)
 		strncpy(listing->foreign, name, sizeof(listing->foreign) - 1);
 }
 
@@ -151,14 +157,16 @@ static int look_without_meta(const struct pin_dir *dir, enum adopt_found *found,
 	return 0;
 }
 
-/* Does a directory's name say a schema, as "v2" does? */
-static bool is_schema_name(const char *name)
+/* "v2": 2; 0: a directory's name that says no schema. */
+static unsigned long schema_of_name(const char *name)
 {
-	return name[0] == 'v' && name[1] && strspn(name + 1, "0123456789") == strlen(name + 1);
+	if (name[0] != 'v' || strspn(name + 1, "0123456789") != strlen(name + 1))
+		return 0;
+	return strtoul(name + 1, NULL, 10);
 }
 
 /* Two rainbowd of different schema on the same hooks would tear the sessions of the first apart. */
-static int look_beside(const struct pin_dir *dir, struct error *err)
+int adopt_refuse_newer(const struct pin_dir *dir, struct error *err)
 {
 	char above[PIN_DIR_PATH_SIZE], meta[PIN_DIR_PATH_SIZE + NAME_MAX + sizeof("//" META)];
 	const struct dirent *entry;
@@ -169,15 +177,15 @@ static int look_beside(const struct pin_dir *dir, struct error *err)
 	strcpy(above, dir->path);
 	own = strrchr(above, '/');
 	*own++ = '\0';
-	listing = is_schema_name(own) ? opendir(above) : NULL;
+	listing = schema_of_name(own) ? opendir(above) : NULL;
 	while (listing && !rc && (entry = readdir(listing))) {
 		snprintf(meta, sizeof(meta), "%s/%s/" META, above, entry->d_name);
-		if (is_schema_name(entry->d_name) && strcmp(entry->d_name, own) && !access(meta, F_OK))
-			rc = error_set(
-			    err, ERROR_PRECONDITION, "pin-dir",
-			    "a rainbowd of another schema has its maps, and sessions, in %s/%s; they are left alone. Run "
-			    "that one; or end them first: rainbowd --detach --pin-dir %s/%s",
-			    above, entry->d_name, above, entry->d_name);
+		if (schema_of_name(entry->d_name) > RAINBOW_SCHEMA && !access(meta, F_OK))
+			rc =
+			    error_set(err, ERROR_PRECONDITION, "pin-dir",
+				      "a rainbowd of a newer schema has its maps, and sessions, in %s/%s; they are left alone. "
+				      "Run that one; or end them first: rainbowd --detach --pin-dir %s/%s",
+				      above, entry->d_name, above, entry->d_name);
 	}
 	if (listing)
 		closedir(listing);
@@ -187,10 +195,8 @@ static int look_beside(const struct pin_dir *dir, struct error *err)
 int adopt_look(const struct pin_dir *dir, enum adopt_found *found, struct error *err)
 {
 	uint32_t schema = 0;
-	int rc = look_beside(dir, err);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (!pin_dir_has(dir, META))
 		return look_without_meta(dir, found, err);
 	rc = schema_access(dir, &schema, false);
@@ -211,11 +217,10 @@ int adopt_look(const struct pin_dir *dir, enum adopt_found *found, struct error 
 /* Is its number of entries configured? */
 static bool is_sized(const char *name)
 {
-	return !strcmp(name, "rainbow_table") || !strcmp(name, "rainbow_pin") || !strcmp(name, "rainbow_nursery");
+	return takeover_replaces(name) || !strcmp(name, "rainbow_nursery");
 }
 
-/* 0 or -errno. */
-static int meta_read(const struct pin_dir *dir, struct rainbow_meta *meta)
+int adopt_meta_read(const struct pin_dir *dir, void *meta, size_t size)
 {
 	int fd = adopt_map_open(dir, META), rc = 0;
 	struct bpf_map_info info;
@@ -224,7 +229,7 @@ static int meta_read(const struct pin_dir *dir, struct rainbow_meta *meta)
 	if (fd < 0)
 		return fd;
 	rc = map_info(fd, &info);
-	if (!rc && info.value_size != sizeof(*meta))
+	if (!rc && info.value_size != size)
 		rc = -EMEDIUMTYPE;
 	if (!rc && bpf_map_lookup_elem(fd, &index, meta))
 		rc = -errno;
@@ -232,13 +237,13 @@ static int meta_read(const struct pin_dir *dir, struct rainbow_meta *meta)
 	return rc;
 }
 
-static int resize_refused(const struct pin_dir *dir, const char *name, const char *field, uint32_t have, struct error *err)
+static int nursery_refused(const struct pin_dir *dir, uint32_t have, struct error *err)
 {
-	return error_set(
-	    err, ERROR_PRECONDITION, field,
-	    "%s in %s has room for %u and can not be resized while it serves; start with %u (or without the option), "
-	    "or end it first: rainbowd --detach --pin-dir %s",
-	    name, dir->path, have, have, dir->path);
+	return error_set(err, ERROR_PRECONDITION, "nursery",
+			 "rainbow_nursery in %s has room for %u and can not be resized while it serves; start with %u (or "
+			 "without the option), "
+			 "or end it first: rainbowd --detach --pin-dir %s",
+			 dir->path, have, have, dir->path);
 }
 
 static int shape_check(const struct pin_dir *dir, const struct bpf_map *map, const struct bpf_map_info *have, struct error *err)
@@ -265,10 +270,34 @@ static int shape_check(const struct pin_dir *dir, const struct bpf_map *map, con
 	return 0;
 }
 
-static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, uint32_t nursery, struct error *err)
+/* Under which name: that of the new table, where one is being carried over into. */
+static const char *pinned_name(const struct pin_dir *dir, const char *name, const struct adopt_sizes *sizes,
+			       char buf[TAKEOVER_NAME_SIZE])
 {
+	if (sizes->resumes && takeover_replaces(name) && pin_dir_has(dir, takeover_next_name(name, buf)))
+		return buf;
+	return name;
+}
+
+static int map_open_named(const struct pin_dir *dir, const char *name, const struct adopt_sizes *sizes)
+{
+	char path[PIN_PATH_SIZE], next[TAKEOVER_NAME_SIZE];
+	int fd = bpf_obj_get(pin_dir_path(dir, pinned_name(dir, name, sizes, next), path));
+
+	if (fd < 0)
+		return -errno;
+	if (!is_map_named(fd, name)) {
+		close(fd);
+		return -EMEDIUMTYPE;
+	}
+	return fd;
+}
+
+static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, const struct adopt_sizes *sizes, struct error *err)
+{
+	const char *name = bpf_map__name(map);
 	struct bpf_map_info info;
-	int fd = adopt_map_open(dir, bpf_map__name(map));
+	int fd = map_open_named(dir, name, sizes);
 	int rc;
 
 	if (fd < 0)
@@ -276,36 +305,37 @@ static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, uint32_t nu
 		    err, ERROR_PRECONDITION, "pin-dir",
 		    "%s in %s can not be opened (%s), yet the others are there; they are left alone. To end them: rainbowd "
 		    "--detach --pin-dir %s",
-		    bpf_map__name(map), dir->path, strerror(-fd), dir->path);
+		    name, dir->path, strerror(-fd), dir->path);
 	rc = map_info(fd, &info);
 	if (rc)
-		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s: %s", bpf_map__name(map), dir->path, strerror(-rc));
+		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s: %s", name, dir->path, strerror(-rc));
 	if (!rc)
 		rc = shape_check(dir, map, &info, err);
-	if (!rc && nursery && nursery != info.max_entries && !strcmp(bpf_map__name(map), "rainbow_nursery"))
-		rc = resize_refused(dir, "rainbow_nursery", "nursery", info.max_entries, err);
-	if (!rc && bpf_map__reuse_fd(map, fd))
-		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s can not be taken over: %s", bpf_map__name(map),
-			       dir->path, strerror(errno));
+	if (!rc && sizes->nursery && sizes->nursery != info.max_entries && !strcmp(name, "rainbow_nursery"))
+		rc = nursery_refused(dir, info.max_entries, err);
+	/* A table that gets another size is left to be made. */
+	if (!rc && !(sizes->resizes && takeover_replaces(name)) && bpf_map__reuse_fd(map, fd))
+		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s can not be taken over: %s", name, dir->path,
+			       strerror(errno));
 	close(fd);
 	return rc;
 }
 
-int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, uint32_t pins, uint32_t nursery, struct error *err)
+int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, struct adopt_sizes *sizes, struct error *err)
 {
 	struct rainbow_meta meta;
 	struct bpf_map *map;
-	int rc = meta_read(dir, &meta);
+	int rc = adopt_meta_read(dir, &meta, sizeof(meta));
 
 	if (rc)
 		return error_set(err, ERROR_INTERNAL, "pin-dir", META " in %s can not be read: %s", dir->path, strerror(-rc));
-	if (pins && pins != meta.pin_limit)
-		return resize_refused(dir, "rainbow_table", "max-sessions", meta.pin_limit, err);
+	sizes->resumes = meta.hold != RAINBOW_HOLD_NONE;
+	sizes->resizes = !sizes->resumes && sizes->pins && sizes->pins != meta.pin_limit;
 	bpf_object__for_each_map(map, object)
 	{
 		if (bpf_map__is_internal(map))
 			continue;
-		rc = map_adopt(dir, map, nursery, err);
+		rc = map_adopt(dir, map, sizes, err);
 		if (rc)
 			break;
 	}

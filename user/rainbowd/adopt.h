@@ -10,6 +10,7 @@
 #define RAINBOW_ADOPT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "common/error.h"
 
@@ -24,8 +25,24 @@ enum adopt_found {
 
 /* Anything else (another schema, maps that are not rainbow's, sessions without their rainbow_meta) is refused and left alone. */
 int adopt_look(const struct pin_dir *dir, enum adopt_found *found, struct error *err);
-/* Makes an opened, unloaded object use the pinned maps. pins, nursery: the sizes wanted, 0 for any. */
-int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, uint32_t pins, uint32_t nursery, struct error *err);
+/* Likewise a set of a newer schema in a directory beside ours ("v3" beside "v2"). */
+int adopt_refuse_newer(const struct pin_dir *dir, struct error *err);
+/* A set of an older schema may lie in this subdirectory: see migrate.h. */
+#define ADOPT_OLD_NAME "v1"
+/* rainbow_meta's first word, which is the schema in every schema. 0, or -errno. */
+int adopt_schema(const struct pin_dir *dir, uint32_t *schema);
+
+/* rainbow_meta as it is pinned, which must be of this size. 0, or -errno. */
+int adopt_meta_read(const struct pin_dir *dir, void *meta, size_t size);
+
+/* What is wanted of the sizes (0: any), and what comes of it. */
+struct adopt_sizes {
+	uint32_t pins, nursery;
+	bool resumes; /* out: pins were being carried over; where that is into a new table, it is taken */
+	bool resizes; /* out: the table of pins gets another size, and is left to be made */
+};
+/* Makes an opened, unloaded object use the pinned maps. */
+int adopt_maps(const struct pin_dir *dir, struct bpf_object *object, struct adopt_sizes *sizes, struct error *err);
 /* Pins the maps of a loaded object. */
 int adopt_pin(const struct pin_dir *dir, struct bpf_object *object, struct error *err);
 /* Unpins every map, rainbow_meta last and with its schema cleared first. */

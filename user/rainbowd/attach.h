@@ -23,9 +23,10 @@ enum attach_side { ATTACH_INGRESS, ATTACH_EGRESS };
 struct attach_place {
 	const struct pin_dir *dir;
 	uint32_t ifindex;
-	const char *interface; /* for messages */
-	const char *driver;    /* likewise; may be "" */
-	uint32_t lookup_id;    /* map id of rainbow_lookup: what makes a clsact filter ours */
+	const char *interface;     /* for messages */
+	const char *driver;        /* likewise; may be "" */
+	uint32_t lookup_id;        /* map id of rainbow_lookup: what makes a clsact filter ours */
+	uint32_t lookup_id_before; /* of the set that is migrated; 0: none is */
 };
 
 /* Attaches, or switches what is there to prog_fd in one step. */

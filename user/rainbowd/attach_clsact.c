@@ -53,11 +53,17 @@ static bool program_uses(uint32_t program, uint32_t map)
 	return uses;
 }
 
+static bool is_ours(const struct attach_place *place, uint32_t program)
+{
+	return (place->lookup_id && program_uses(program, place->lookup_id)) ||
+	       (place->lookup_id_before && program_uses(program, place->lookup_id_before));
+}
+
 bool clsact_found(const struct attach_place *place, enum attach_side side)
 {
 	uint32_t program = program_at(place, side);
 
-	return program && place->lookup_id && program_uses(program, place->lookup_id);
+	return program && is_ours(place, program);
 }
 
 static int qdisc_ensure(const struct attach_place *place, struct error *err)
@@ -87,7 +93,7 @@ int clsact_attach(const struct attach_place *place, enum attach_side side, int p
 	if (rc)
 		return rc;
 	there = program_at(place, side);
-	if (there && !program_uses(there, place->lookup_id))
+	if (there && !is_ours(place, there))
 		return error_set(
 		    err, ERROR_CONFLICT, "interface",
 		    "TC %s of %s has a filter of another (program id %u) where rainbow's goes; remove it: tc filter del dev %s "

@@ -58,7 +58,7 @@ static int64_t monotonic_seconds_of(struct instant at)
 {
 	int64_t ms = monotonic_ms() - (instant_now().unix_ms - at.unix_ms);
 
-	return ms >= 0 ? ms / 1000 : -1;
+	return ms >= 0 ? ms / 1000 : (ms - 999) / 1000;
 }
 
 static bool offer(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg)
@@ -218,7 +218,7 @@ static bool flow_has_client(const struct closing *job, const struct roll_entry *
 	key.port = 0;
 	rainbow_client_mask(&key.client, service->client_prefix);
 	return datapath_pin_find(job->daemon->datapath, &key, &client) == 0 && client.state == RAINBOW_PIN_LIVE &&
-	       client.version == entry->version && client.opened <= entry->opened;
+	       client.version == entry->version && (int32_t)client.opened <= (int32_t)entry->opened;
 }
 
 static void close_one(struct closing *job, const struct roll_entry *entry)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Starting and stopping, in an order that is safe at each step: the maps are taken and the database read before anything is
- * written; the maps say what the database says before a hook is attached; the socket opens last.
+ * written; the maps say what the database says, and new ones hold the sessions of the snapshot, before a hook is attached; the
+ * socket opens last.
  */
 #include <signal.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "ghosts.h"
 #include "keeper.h"
 #include "probe.h"
+#include "restore.h"
+#include "saver.h"
 #include "store.h"
 #include "worker.h"
 
@@ -88,6 +91,8 @@ static int open_state(struct daemon *daemon, struct error *err)
 	log_info("daemon", "%s maps under %s", adopted ? "adopted the" : "made new", daemon->config.pin_dir);
 	rc = apply_reconcile(daemon->datapath, &daemon->model, &daemon->ids, monotonic_ms(), err);
 	note_drains(&daemon->model, monotonic_ms());
+	if (!rc && !adopted)
+		restore_begin(&daemon->restore, daemon);
 	return rc;
 }
 
@@ -136,9 +141,17 @@ static size_t switch_hooks(struct daemon *daemon, struct error *err)
 static int attach_first(struct daemon *daemon, struct error *err)
 {
 	struct error save;
+	int rc = datapath_hold(daemon->datapath, err);
 
-	if (!switch_hooks(daemon, err))
+	if (rc)
+		return rc;
+	if (!switch_hooks(daemon, err)) {
+		datapath_hold_undo(daemon->datapath);
 		return -(int)err->code;
+	}
+	rc = datapath_take_over(daemon->datapath, err);
+	if (rc)
+		return rc;
 	if (store_save_wishes(daemon->store, daemon->config.wishes, daemon->config.wish_count, &save))
 		log_error("daemon", "the interfaces can not be noted for the next start: %s", save.message);
 	return 0;
@@ -160,11 +173,14 @@ static int start_parts(struct daemon *daemon, struct error *err)
 	rc = rc ? rc : closer_new(&daemon->closer, daemon, err);
 	rc = rc ? rc : ghosts_new(&daemon->ghosts, daemon, err);
 	rc = rc ? rc : keeper_new(&daemon->keeper, daemon, err);
+	rc = rc ? rc : saver_new(&daemon->saver, daemon, err);
 	if (!rc && probe_open(&daemon->probe, &probe_err))
 		log_warn("daemon",
 			 "%s; idle sessions that are closed hear of it only with their next packet, and vanished clients "
 			 "are not found",
 			 probe_err.message);
+	if (!rc)
+		restore_ask(daemon->restore);
 	return rc;
 }
 
@@ -247,9 +263,24 @@ static void remove_datapath(struct daemon *daemon)
 		log_info("daemon", "detached: hooks and maps are removed");
 }
 
+/* Not after a start that failed: what it knows of sessions is not more than what is saved. */
+static void save_last(struct daemon *daemon)
+{
+	struct error err;
+	uint64_t saved;
+
+	if (!daemon->api)
+		return;
+	if (saver_save(daemon->datapath, daemon->config.state_dir, &saved, &err))
+		log_error("daemon", "%s", err.message);
+}
+
 void daemon_stop(struct daemon *daemon)
 {
+	saver_free(daemon->saver);
 	worker_free(daemon->worker);
+	save_last(daemon);
+	restore_free(daemon->restore);
 	api_free(daemon->api);
 	keeper_free(daemon->keeper);
 	closer_free(daemon->closer);

@@ -14,6 +14,8 @@ struct event_base;
 struct ghosts;
 struct keeper;
 struct probe;
+struct restore;
+struct saver;
 struct store;
 struct worker;
 
@@ -23,6 +25,7 @@ struct daemon_config {
 	const char *pin_dir;
 	uint32_t pins; /* 0: as they are, or the default */
 	uint32_t nursery;
+	int64_t save_every_ms; /* the pins, for a reboot; 0: only at the end */
 	struct hook_wish wishes[RAINBOW_MAX_HOOKS];
 	size_t wish_count; /* 0: those of the database */
 };
@@ -43,6 +46,8 @@ struct daemon {
 	struct closer *closer;
 	struct ghosts *ghosts;
 	struct keeper *keeper;
+	struct saver *saver;
+	struct restore *restore; /* NULL: the maps were there */
 	struct api *api;
 	bool made;   /* the maps were not there before */
 	bool remove; /* on the way out, remove hooks and maps */

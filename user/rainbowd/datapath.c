@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "rainbowd/adopt.h"
 #include "rainbowd/datapath_private.h"
+#include "rainbowd/migrate.h"
 
 #ifndef RAINBOW_RELEASE
 #define RAINBOW_RELEASE "unknown"
@@ -126,8 +127,9 @@ static int mappings_open(struct datapath *dp, struct error *err)
 /* Behind meta_fill, which makes the secret. */
 static int pins_open(struct datapath *dp, struct error *err)
 {
-	const struct rainbow_meta *meta = datapath_meta(dp);
-	int rc = pin_table_open(&dp->pins, bpf_map__fd(dp->skeleton->maps.rainbow_table), meta->buckets, meta->table_secret,
+	const struct bpf_map *table = dp->skeleton->maps.rainbow_table;
+	/* Not meta->buckets: where pins are carried over, that is still another table's. */
+	int rc = pin_table_open(&dp->pins, bpf_map__fd(table), bpf_map__max_entries(table), datapath_meta(dp)->table_secret,
 				bpf_map__fd(dp->skeleton->maps.rainbow_pin));
 
 	if (rc)
@@ -212,12 +214,23 @@ static int programs_load(struct datapath *dp, struct error *err)
 	return 0;
 }
 
-static void sizes_set(struct datapath *dp, const struct datapath_config *config)
+/* For a table that is made; where it is in the place of one of schema 1, nobody's session is to be lost. */
+static uint32_t pins_wanted(const struct datapath *dp, const struct datapath_config *config)
 {
-	uint32_t pins = config->pins ? config->pins : RAINBOW_DEFAULT_PINS;
+	if (config->pins)
+		return config->pins;
+	return dp->migrates ? migrate_pin_limit(dp) : RAINBOW_DEFAULT_PINS;
+}
 
+static void table_size_set(struct datapath *dp, uint32_t pins)
+{
 	bpf_map__set_max_entries(dp->skeleton->maps.rainbow_table, rainbow_table_buckets(pins));
 	bpf_map__set_max_entries(dp->skeleton->maps.rainbow_pin, rainbow_table_overflow(pins));
+}
+
+static void sizes_set(struct datapath *dp, const struct datapath_config *config)
+{
+	table_size_set(dp, pins_wanted(dp, config));
 	if (config->nursery)
 		bpf_map__set_max_entries(dp->skeleton->maps.rainbow_nursery, config->nursery);
 }
@@ -231,12 +244,12 @@ static uint32_t hz_read(void)
 	return (uint32_t)(1000000000 / tick.tv_nsec);
 }
 
-/* What belongs to the pin table for its whole life. */
+/* What belongs to the pin table. */
 static int table_fill(struct datapath *dp, const struct datapath_config *config, struct error *err)
 {
 	struct rainbow_meta *meta = datapath_meta(dp);
 
-	meta->pin_limit = config->pins ? config->pins : RAINBOW_DEFAULT_PINS;
+	meta->pin_limit = pins_wanted(dp, config);
 	meta->buckets = rainbow_table_buckets(meta->pin_limit);
 	if (getrandom(meta->table_secret, sizeof(meta->table_secret), 0) != sizeof(meta->table_secret))
 		return error_set(err, ERROR_INTERNAL, NULL, "no random numbers: %s", strerror(errno));
@@ -262,6 +275,30 @@ static int lookup_id_read(struct datapath *dp, struct error *err)
 	return error_set(err, ERROR_INTERNAL, "pin-dir", "rainbow_lookup in %s can not be read back", dp->dir.path);
 }
 
+static int maps_adopt(struct datapath *dp, const struct datapath_config *config, struct error *err)
+{
+	struct adopt_sizes sizes = {.pins = config->pins, .nursery = config->nursery};
+	int rc = takeover_look(dp, err);
+
+	rc = rc ? rc : adopt_maps(&dp->dir, dp->skeleton->obj, &sizes, err);
+	dp->resumes = sizes.resumes;
+	dp->resizes = sizes.resizes;
+	if (dp->resizes)
+		table_size_set(dp, config->pins);
+	return rc;
+}
+
+/* What this process writes into the arrays before the set is whole. */
+static int arrays_fill(struct datapath *dp, bool adopt, struct error *err)
+{
+	meta_fill(dp);
+	if (!dp->migrates)
+		return 0;
+	if (!adopt)
+		datapath_meta(dp)->hold = RAINBOW_HOLD_SWITCHING;
+	return datapath_meta(dp)->hold == RAINBOW_HOLD_SWITCHING ? migrate_arrays(dp, err) : 0;
+}
+
 /* Makes or adopts; the directory is ours. */
 static int kernel_side_open(struct datapath *dp, const struct datapath_config *config, bool adopt, struct error *err)
 {
@@ -271,16 +308,16 @@ static int kernel_side_open(struct datapath *dp, const struct datapath_config *c
 	if (!dp->skeleton)
 		return error_set(err, ERROR_INTERNAL, NULL, "the embedded BPF object can not be read: %s", strerror(errno));
 	if (adopt)
-		rc = adopt_maps(&dp->dir, dp->skeleton->obj, config->pins, config->nursery, err);
+		rc = maps_adopt(dp, config, err);
 	else
 		sizes_set(dp, config);
 	if (!rc)
 		rc = programs_load(dp, err);
 	if (!rc)
 		rc = mappings_open(dp, err);
+	rc = rc ? rc : arrays_fill(dp, adopt, err);
 	if (rc)
 		return rc;
-	meta_fill(dp);
 	if (!adopt)
 		rc = table_fill(dp, config, err);
 	if (!rc)
@@ -290,6 +327,8 @@ static int kernel_side_open(struct datapath *dp, const struct datapath_config *c
 	/* From here on the set of maps is whole: see adopt.h. */
 	if (!rc)
 		__atomic_store_n(&datapath_meta(dp)->schema, RAINBOW_SCHEMA, __ATOMIC_RELEASE);
+	rc = rc ? rc : takeover_begin(dp, config->pins, err);
+	migrate_mark(dp);
 	return rc ? rc : lookup_id_read(dp, err);
 }
 
@@ -303,6 +342,19 @@ static int remains_clear(const struct pin_dir *dir, struct error *err)
 	return rc ? rc : adopt_clear(dir, err);
 }
 
+static int sets_look(struct datapath *dp, uint32_t pins, enum adopt_found *found, struct error *err)
+{
+	int rc = adopt_refuse_newer(&dp->dir, err);
+
+	rc = rc ? rc : migrate_find(dp, pins, err);
+	rc = rc ? rc : adopt_look(&dp->dir, found, err);
+	if (!rc && *found == ADOPT_HALF)
+		rc = remains_clear(&dp->dir, err);
+	if (!rc && dp->migrates && *found != ADOPT_WHOLE)
+		log_info("datapath", "%s holds maps of schema 1: they are migrated", dp->old.path);
+	return rc;
+}
+
 int datapath_open(struct datapath **out, const struct datapath_config *config, bool *adopted, struct error *err)
 {
 	struct datapath *dp = calloc(1, sizeof(*dp));
@@ -312,19 +364,41 @@ int datapath_open(struct datapath **out, const struct datapath_config *config, b
 	*out = NULL;
 	if (!dp)
 		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	dp->old.fd = -1;
 	datapath_bridge_log();
 	rc = pin_dir_open(&dp->dir, config->pin_dir, true, err);
-	if (!rc)
-		rc = adopt_look(&dp->dir, &found, err);
-	if (!rc && found == ADOPT_HALF)
-		rc = remains_clear(&dp->dir, err);
-	if (!rc)
-		rc = kernel_side_open(dp, config, found == ADOPT_WHOLE, err);
+	rc = rc ? rc : sets_look(dp, config->pins, &found, err);
+	rc = rc ? rc : kernel_side_open(dp, config, found == ADOPT_WHOLE, err);
 	if (rc) {
 		datapath_close(dp);
 		return rc;
 	}
-	*adopted = found == ADOPT_WHOLE;
+	*adopted = found == ADOPT_WHOLE || dp->migrates;
+	*out = dp;
+	return 0;
+}
+
+int datapath_open_pinned(struct datapath **out, const char *pin_dir, struct error *err)
+{
+	const struct datapath_config config = {.pin_dir = pin_dir};
+	struct datapath *dp = calloc(1, sizeof(*dp));
+	enum adopt_found found = ADOPT_NOTHING;
+	int rc;
+
+	*out = NULL;
+	if (!dp)
+		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	dp->dir.fd = dp->old.fd = -1;
+	datapath_bridge_log();
+	rc = pin_dir_open(&dp->dir, pin_dir, false, err);
+	rc = rc ? rc : adopt_look(&dp->dir, &found, err);
+	if (!rc && found != ADOPT_WHOLE)
+		rc = error_set(err, ERROR_NOT_FOUND, "pin-dir", "there is no whole set of maps in %s", pin_dir);
+	rc = rc ? rc : kernel_side_open(dp, &config, true, err);
+	if (rc) {
+		datapath_close(dp);
+		return rc;
+	}
 	*out = dp;
 	return 0;
 }
@@ -335,6 +409,7 @@ void datapath_close(struct datapath *dp)
 		return;
 	mappings_close(dp);
 	rainbow_bpf__destroy(dp->skeleton);
+	pin_dir_close(&dp->old);
 	pin_dir_close(&dp->dir);
 	free(dp);
 }
@@ -353,10 +428,14 @@ int datapath_remove(const char *pin_dir, struct datapath *dp, struct error *err)
 			*err = (struct error){.code = ERROR_NONE};
 		return 0;
 	}
+	if (dp)
+		pin_dir_close(&dp->old);
 	if (!rc)
 		rc = hooks_clear(dir, err);
 	if (!rc)
 		rc = adopt_clear(dir, err);
+	if (!rc)
+		rc = migrate_remove(dir, err);
 	if (!rc)
 		rc = pin_dir_remove(dir, err);
 	pin_dir_close(&own);

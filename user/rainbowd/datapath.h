@@ -20,19 +20,29 @@ struct datapath;
 
 struct datapath_config {
 	const char *pin_dir; /* maps and links are pinned here; made if missing; a bpffs is mounted at its root if needed */
-	uint32_t pins;       /* entries of rainbow_pin; 0: as they are, or RAINBOW_DEFAULT_PINS */
-	uint32_t nursery;    /* entries of rainbow_nursery; 0: likewise */
+	uint32_t pins;    /* entries of rainbow_pin; 0: as they are, or RAINBOW_DEFAULT_PINS. Another size: see datapath_hold */
+	uint32_t nursery; /* entries of rainbow_nursery; 0: likewise */
 };
 
 /*
  * Takes the pin directory for this process (flock; a second rainbowd is refused with ERROR_CONFLICT), adopts the maps found
  * there or makes them, loads the programs, maps the arrays. Maps of an unknown schema are refused with ERROR_PRECONDITION and
- * left alone. Hooks found there are switched to the programs just loaded by datapath_attach, not before.
- * *adopted says whether maps were found.
+ * left alone; those of the schema before are migrated. Hooks found there are switched to the programs just loaded by
+ * datapath_attach, not before. *adopted says whether maps were found.
  */
 int datapath_open(struct datapath **out, const struct datapath_config *config, bool *adopted, struct error *err);
+/* Only what is there already: a whole set of our schema that nobody holds; else -ERROR_NOT_FOUND or why not, and nothing is changed. */
+int datapath_open_pinned(struct datapath **out, const char *pin_dir, struct error *err);
 /* Lets go of everything; what is pinned stays and goes on working. NULL is allowed. */
 void datapath_close(struct datapath *dp);
+/*
+ * Around the first datapath_attach after an open: where pins have to be carried over (another size, another schema), from the one to
+ * the end of the other no session opens, and packets of those not yet carried over are dropped, for their senders to repeat; else
+ * these do nothing. undo: where no hook could be attached, so that none has changed. takeover.h says how.
+ */
+int datapath_hold(struct datapath *dp, struct error *err);
+void datapath_hold_undo(struct datapath *dp);
+int datapath_take_over(struct datapath *dp, struct error *err);
 /* Ends it: detaches the hooks and removes the pins. Works without an open datapath; refuses while a rainbowd holds the pins
  * unless dp is that holder's (else NULL). */
 int datapath_remove(const char *pin_dir, struct datapath *dp, struct error *err);
@@ -105,6 +115,12 @@ const struct rainbow_due *datapath_due(struct datapath *dp);
 int datapath_close_session(struct datapath *dp, struct rainbow_close *order, struct error *err);
 /* Notes that the client of a live session was asked: in/out `asked`. */
 int datapath_count_asked(struct datapath *dp, struct rainbow_asked *asked, struct error *err);
+/*
+ * Puts pins into the pin table, as many as there are; counted: they open as sessions (after a reboot), else they are counted
+ * already. *sum: what became of them. Not beside datapath_sweep: both use rainbow_due.
+ */
+int datapath_restore(struct datapath *dp, const struct rainbow_due *pins, size_t count, bool counted,
+		     struct rainbow_restore *sum, struct error *err);
 /* 0, or -ENOENT. */
 int datapath_pin_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_pin *out);
 int datapath_nursling_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_nursling *out);

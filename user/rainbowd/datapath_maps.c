@@ -182,6 +182,28 @@ int datapath_count_asked(struct datapath *dp, struct rainbow_asked *asked, struc
 	return program_run(dp->skeleton->progs.rainbow_asked, asked, sizeof(*asked), err);
 }
 
+int datapath_restore(struct datapath *dp, const struct rainbow_due *pins, size_t count, bool counted,
+		     struct rainbow_restore *sum, struct error *err)
+{
+	struct rainbow_restore order;
+	size_t done;
+	int rc = 0;
+
+	*sum = (struct rainbow_restore){.counted = counted};
+	for (done = 0; !rc && done < count; done += order.count) {
+		order = (struct rainbow_restore){.counted = counted};
+		order.count = count - done < RAINBOW_DUE ? (uint32_t)(count - done) : RAINBOW_DUE;
+		memcpy(dp->due.base, &pins[done], order.count * sizeof(*pins));
+		rc = program_run(dp->skeleton->progs.rainbow_restore, &order, sizeof(order), err);
+		sum->count += order.count;
+		sum->restored += order.restored;
+		sum->there += order.there;
+		sum->full += order.full;
+		sum->dropped += order.dropped;
+	}
+	return rc;
+}
+
 /* --- reading ------------------------------------------------------------------------------------------------------------ */
 
 int datapath_pin_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_pin *out)

@@ -9,6 +9,7 @@
 #include "rainbowd/datapath.h"
 #include "rainbowd/pin_dir.h"
 #include "rainbowd/pin_table.h"
+#include "rainbowd/takeover.h"
 
 struct rainbow_bpf; /* the skeleton */
 
@@ -27,6 +28,14 @@ struct datapath {
 	struct pin_table pins;
 	uint32_t lookup_id;    /* map id of rainbow_lookup */
 	bool lookup_unsettled; /* an entry was removed and no barrier has passed since */
+	/* While pins are carried over: takeover.h. */
+	enum takeover_kind takeover;
+	bool resumes;       /* a killed rainbowd had begun it */
+	bool resizes;       /* the table of pins was made with another size */
+	bool migrates;      /* `old` holds a whole set of schema 1 */
+	struct pin_dir old; /* where maps of schema 1 are, or the mark that keeps an older rainbowd away; fd -1: neither */
+	uint32_t lookup_id_before; /* map id of its rainbow_lookup */
+	int64_t held_ms;           /* CLOCK_MONOTONIC when the hold began */
 };
 
 /* Keeps libbpf's warnings out of the log while something is tried that may fail. */

@@ -31,7 +31,9 @@ static int read_time(struct daemon *daemon, struct pin_time *now, struct error *
 
 static json_t *json_age(const struct pin_time *now, uint32_t opened)
 {
-	return json_integer(now->seconds > (int64_t)opened ? now->seconds - (int64_t)opened : 0);
+	int64_t age = now->seconds - (int32_t)opened; /* signed: it may have begun before the boot */
+
+	return json_integer(age > 0 ? age : 0);
 }
 
 static json_t *json_idle(const struct pin_time *now, uint32_t last_seen)

@@ -68,7 +68,7 @@ static json_t *json_oldest(struct daemon *daemon, const struct version *version,
 
 	if (!live || !counted || !counted->oldest)
 		return json_null();
-	age = monotonic_ms() / 1000 - (int64_t)counted->oldest;
+	age = monotonic_ms() / 1000 - (int32_t)counted->oldest;
 	return json_integer(age > 0 ? age : 0);
 }
 
@@ -106,13 +106,14 @@ static json_t *json_packets(struct daemon *daemon, uint32_t service)
 
 	if (datapath_packets(daemon->datapath, service, &p))
 		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)p.requests,
-			 "replies", (json_int_t)p.replies, "handshakes", (json_int_t)p.handshakes, "icmp_errors",
-			 (json_int_t)p.icmp_errors, "closing_answered", (json_int_t)p.closing_answered, "strays_reset",
-			 (json_int_t)p.strays_reset, "strays_dropped", (json_int_t)p.strays_dropped, "strays_passed",
-			 (json_int_t)p.strays_passed, "refused_table_full", (json_int_t)p.refused_table_full,
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests",
+			 (json_int_t)p.requests, "replies", (json_int_t)p.replies, "handshakes", (json_int_t)p.handshakes,
+			 "icmp_errors", (json_int_t)p.icmp_errors, "closing_answered", (json_int_t)p.closing_answered,
+			 "strays_reset", (json_int_t)p.strays_reset, "strays_dropped", (json_int_t)p.strays_dropped,
+			 "strays_passed", (json_int_t)p.strays_passed, "refused_table_full", (json_int_t)p.refused_table_full,
 			 "refused_backends_full", (json_int_t)p.refused_backends_full, "refused_no_version",
-			 (json_int_t)p.refused_no_version, "dropped_retry", (json_int_t)p.dropped_retry);
+			 (json_int_t)p.refused_no_version, "dropped_retry", (json_int_t)p.dropped_retry, "held",
+			 (json_int_t)p.held);
 }
 
 static json_t *json_service(struct daemon *daemon, const struct service *service)

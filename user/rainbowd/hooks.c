@@ -209,7 +209,10 @@ int datapath_attach(struct datapath *dp, const struct hook_wish *wish, struct er
 	enum rainbow_hook_kind before, kind;
 	struct netdev dev;
 	int rc = interface_check(wish, &dev, err);
-	struct attach_place place = {.dir = &dp->dir, .interface = wish->interface, .lookup_id = dp->lookup_id};
+	struct attach_place place = {.dir = &dp->dir,
+				     .interface = wish->interface,
+				     .lookup_id = dp->lookup_id,
+				     .lookup_id_before = dp->lookup_id_before};
 
 	if (rc)
 		return rc;
@@ -256,13 +259,16 @@ int datapath_detach_others(struct datapath *dp, const struct hook_wish *wishes, 
 			continue;
 		hops_tell(dp, known.ifindex[i], false);
 		known_end(&dp->dir, hook_map, dp->lookup_id, known.ifindex[i]);
+		if (dp->lookup_id_before)
+			known_end(&dp->dir, hook_map, dp->lookup_id_before, known.ifindex[i]);
 	}
 	return rc;
 }
 
 static void info_fill(const struct datapath *dp, uint32_t ifindex, struct hook_info *info)
 {
-	struct attach_place place = {.dir = &dp->dir, .ifindex = ifindex, .lookup_id = dp->lookup_id};
+	struct attach_place place = {
+	    .dir = &dp->dir, .ifindex = ifindex, .lookup_id = dp->lookup_id, .lookup_id_before = dp->lookup_id_before};
 	enum rainbow_hook_kind xdp = attach_xdp_found(&place);
 	const char *ingress = xdp ? hook_kind_name(xdp) : attach_tc_found(&place, ATTACH_INGRESS);
 	const char *egress = attach_tc_found(&place, ATTACH_EGRESS);

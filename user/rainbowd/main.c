@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* rainbowd: options, and the way in and out. One table makes the options and their help. */
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +10,12 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "daemon.h"
+#include "saver.h"
 
 #define DEFAULT_STATE_DIR "/var/lib/rainbow"
 #define DEFAULT_SOCKET    "/run/rainbow/rainbow.sock"
-/* The schema is in the path: see RAINBOW_SCHEMA. */
-#define DEFAULT_PIN_DIR "/sys/fs/bpf/rainbow/v2"
+#define DEFAULT_PIN_DIR   "/sys/fs/bpf/rainbow/v2"
+#define DEFAULT_SAVE_MS   60000
 
 struct options {
 	struct daemon_config config;
@@ -90,6 +92,17 @@ static int take_nursery(struct options *options, const char *value, struct error
 	return take_number(&options->config.nursery, value, 128, "nursery", err);
 }
 
+static int take_save_every(struct options *options, const char *value, struct error *err)
+{
+	struct duration every = {0};
+	struct error what;
+
+	if (strcmp(value, "0") != 0 && duration_parse(value, &every, "save-every", &what))
+		return error_set(err, what.code, "save-every", "--save-every: %.400s", what.message);
+	options->config.save_every_ms = every.ms;
+	return 0;
+}
+
 static int take_detach(struct options *options, const char *value, struct error *err)
 {
 	(void)value;
@@ -132,6 +145,7 @@ static const struct option_row rows[] = {
     {"pin-dir", "DIR", "where maps and hooks are pinned, in a bpffs (default " DEFAULT_PIN_DIR ")", take_pin_dir},
     {"max-sessions", "N", "room for so many sessions; counts when the maps are made (default 262144)", take_max_sessions},
     {"nursery", "N", "room for so many unproven handshakes; likewise (default 65536)", take_nursery},
+    {"save-every", "D", "save the pins for a reboot so often (default 60s; 0: only at the end)", take_save_every},
     {"detach", NULL, "remove hooks and maps, end all sessions, and exit", take_detach},
     {"log-level", "LEVEL", "error, warn, info (default) or debug", take_log_level},
     {"version", NULL, "print the version and exit", take_version},
@@ -190,13 +204,23 @@ static int parse_options(struct options *options, int argc, char **argv, struct 
 
 static int detach(const struct options *options)
 {
+	const struct daemon_config *config = &options->config;
+	struct datapath *dp = NULL;
 	struct error err;
+	uint64_t saved;
+	int rc;
 
-	if (datapath_remove(options->config.pin_dir, NULL, &err)) {
+	saved = saver_save_pinned(config->pin_dir, config->state_dir, &dp);
+	rc = datapath_remove(config->pin_dir, dp, &err);
+	datapath_close(dp);
+	if (rc) {
 		fprintf(stderr, "rainbowd: %s\n", err.message);
 		return err.code;
 	}
-	printf("detached: hooks and maps under %s are removed\n", options->config.pin_dir);
+	printf("detached: hooks and maps under %s are removed\n", config->pin_dir);
+	if (saved)
+		printf("%" PRIu64 " pins are saved in %s: those of sessions that are still there at the next start live on\n",
+		       saved, config->state_dir);
 	return 0;
 }
 
@@ -219,8 +243,10 @@ static int serve(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {
-	    .config = {.state_dir = DEFAULT_STATE_DIR, .socket = DEFAULT_SOCKET, .pin_dir = DEFAULT_PIN_DIR}};
+	struct options options = {.config = {.state_dir = DEFAULT_STATE_DIR,
+					     .socket = DEFAULT_SOCKET,
+					     .pin_dir = DEFAULT_PIN_DIR,
+					     .save_every_ms = DEFAULT_SAVE_MS}};
 	struct error err = {0};
 
 	if (parse_options(&options, argc, argv, &err)) {

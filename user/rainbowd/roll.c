@@ -36,7 +36,7 @@ static bool matches(const struct roll_filter *filter, const struct rainbow_flow 
 		return false;
 	if (pin->kind == RAINBOW_PIN_FLOW && !filter->flows)
 		return false;
-	if (filter->limit_opened && pin->kind != RAINBOW_PIN_FLOW && (int64_t)pin->opened > filter->opened_until)
+	if (filter->limit_opened && pin->kind != RAINBOW_PIN_FLOW && (int32_t)pin->opened > filter->opened_until)
 		return false;
 	return filter->live_only ? pin_state_is_live(pin->state) : pin_state_name(pin->state) != NULL;
 }
@@ -45,8 +45,8 @@ static int compare(const void *left, const void *right)
 {
 	const struct roll_entry *a = left, *b = right;
 
-	if (a->opened != b->opened)
-		return a->opened < b->opened ? -1 : 1;
+	if (a->opened != b->opened) /* signed: it may have begun before the boot */
+		return (int32_t)a->opened < (int32_t)b->opened ? -1 : 1;
 	if (a->kind != b->kind)
 		return a->kind == RAINBOW_PIN_CLIENT ? -1 : b->kind == RAINBOW_PIN_CLIENT ? 1 : 0;
 	return memcmp(&a->flow, &b->flow, sizeof(a->flow));

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Another --max-sessions, against the running kernel: what is in the table of pins is in the new one, wherever a rainbowd was
+ * killed in between; and pins put back are counted as the datapath counts. RAINBOW_PINS=N: with so many, to measure.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <bpf/bpf.h>
+#include <rainbow/table.h>
+#include "common/duration.h"
+#include "rainbowd/datapath.h"
+#include "ground.h"
+
+#define VERSION 2
+#define BACKEND 3
+
+static uint32_t pins = 5000;
+static struct datapath *dp;
+
+static int open_sized(uint32_t size, struct error *err)
+{
+	const struct datapath_config config = {.pin_dir = GROUND_PIN_DIR, .pins = size, .nursery = 1000};
+	bool adopted;
+
+	return datapath_open(&dp, &config, &adopted, err);
+}
+
+static void open_or_fail(uint32_t size)
+{
+	struct error err = {};
+
+	if (open_sized(size, &err))
+		fail_msg("%s", err.message);
+}
+
+static void close_opened(void)
+{
+	datapath_close(dp);
+	dp = NULL;
+}
+
+static int remove_all(void **state)
+{
+	struct error err = {};
+
+	(void)state;
+	close_opened();
+	if (datapath_remove(GROUND_PIN_DIR, NULL, &err))
+		fprintf(stderr, "cleaning up: %s\n", err.message);
+	return 0;
+}
+
+static struct rainbow_due pin_number(uint32_t i)
+{
+	struct rainbow_due due = {
+	    .flow = {.port = (uint16_t)(1 + i % 65000), .service = 1},
+	    .pin = {.state = i % 16 == 15 ? RAINBOW_PIN_CLOSING : RAINBOW_PIN_LIVE,
+		    .version = VERSION,
+		    .backend = BACKEND,
+		    .opened = i,
+		    .last_seen = i * 7,
+		    .kind = RAINBOW_PIN_SESSION,
+		    .client = {.next = i * 3},
+		    .server = {.ack = i * 5}},
+	};
+
+	memcpy(due.flow.client.octet + 12, &i, 4);
+	return due;
+}
+
+/* Live and ended ones, put in as a take-over would. */
+static void fill(uint32_t count)
+{
+	struct rainbow_due *list = calloc(count, sizeof(*list));
+	struct rainbow_restore sum;
+	struct error err;
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		list[i] = pin_number(i);
+	assert_int_equal(datapath_restore(dp, list, count, false, &sum, &err), 0);
+	assert_int_equal(sum.restored, count);
+	free(list);
+}
+
+static uint8_t *seen;
+
+static bool see(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg)
+{
+	struct rainbow_due wanted = pin_number(pin->opened);
+
+	(void)arg;
+	assert_true(pin->opened < pins);
+	assert_memory_equal(flow, &wanted.flow, sizeof(*flow));
+	assert_int_equal(pin->state, wanted.pin.state);
+	assert_int_equal(pin->last_seen, wanted.pin.last_seen);
+	assert_int_equal(pin->client.next, wanted.pin.client.next);
+	assert_int_equal(pin->server.ack, wanted.pin.server.ack);
+	seen[pin->opened]++;
+	return true;
+}
+
+static void check_all(uint32_t limit)
+{
+	struct error err;
+	uint32_t i;
+
+	seen = calloc(pins, 1);
+	assert_int_equal(datapath_pins_each(dp, see, NULL, &err), 0);
+	for (i = 0; i < pins; i++)
+		assert_int_equal(seen[i], 1);
+	free(seen);
+	assert_int_equal(datapath_meta(dp)->pins, pins);
+	assert_int_equal(datapath_meta(dp)->pin_limit, limit);
+	assert_int_equal(datapath_meta(dp)->hold, RAINBOW_HOLD_NONE);
+	assert_int_equal(datapath_pin_limit(dp), limit);
+	assert_int_equal(datapath_meta(dp)->buckets, rainbow_table_buckets(limit));
+	assert_false(ground_pinned("rainbow_next_table"));
+	assert_false(ground_pinned("rainbow_next_pin"));
+}
+
+static void take_over(void)
+{
+	struct error err;
+	int64_t began = monotonic_ms();
+
+	if (datapath_hold(dp, &err) || datapath_take_over(dp, &err))
+		fail_msg("%s", err.message);
+	if (pins > 5000)
+		printf("%u pins: %d ms\n", pins, (int)(monotonic_ms() - began));
+}
+
+static void test_larger_and_smaller(void **state)
+{
+	(void)state;
+	open_or_fail(pins + 100);
+	fill(pins);
+	close_opened();
+	open_or_fail(2 * pins);
+	/* Until the hooks are switched those attached have the old table, and its limit. */
+	assert_int_equal(datapath_meta(dp)->pin_limit, pins + 100);
+	take_over();
+	check_all(2 * pins);
+	close_opened();
+	open_or_fail(pins);
+	take_over();
+	check_all(pins);
+	close_opened();
+	open_or_fail(0);
+	take_over();
+	check_all(pins);
+}
+
+static void test_too_small(void **state)
+{
+	struct error err = {};
+
+	(void)state;
+	open_or_fail(pins + 100);
+	fill(pins);
+	close_opened();
+	open_or_fail(pins - 1);
+	assert_int_equal(datapath_hold(dp, &err), -ERROR_PRECONDITION);
+	assert_non_null(strstr(err.message, "too few"));
+	close_opened();
+	open_or_fail(0);
+	take_over();
+	check_all(pins + 100);
+}
+
+static void kill_before(enum rainbow_hold hold, uint32_t copied)
+{
+	struct rainbow_due *list = calloc(copied + 1, sizeof(*list));
+	struct rainbow_restore sum;
+	struct error err;
+	uint32_t i;
+
+	open_or_fail(pins + 100);
+	fill(pins);
+	close_opened();
+	open_or_fail(2 * pins);
+	assert_true(ground_pinned("rainbow_next_table"));
+	assert_true(ground_pinned("rainbow_next_pin"));
+	datapath_meta(dp)->hold = hold;
+	if (hold >= RAINBOW_HOLD_COPYING) {
+		datapath_meta(dp)->pins = datapath_meta(dp)->overflowed = 0;
+		datapath_meta(dp)->pin_limit = UINT32_MAX;
+		datapath_meta(dp)->buckets = rainbow_table_buckets(2 * pins);
+		for (i = 0; i < copied; i++)
+			list[i] = pin_number(i);
+		assert_int_equal(datapath_restore(dp, list, copied, false, &sum, &err), 0);
+	}
+	free(list);
+	close_opened();
+}
+
+/* What a kill at each step leaves; the next start asks for nothing, or for something else. */
+static void test_killed(void **state)
+{
+	static const struct {
+		enum rainbow_hold hold;
+		uint32_t copied; /* of ten */
+		uint32_t asks;   /* times the pins */
+		uint32_t room;   /* likewise, of the table then; 1: as before */
+	} rows[] = {
+	    {RAINBOW_HOLD_NONE, 0, 3, 3},      {RAINBOW_HOLD_SWITCHING, 0, 0, 2}, {RAINBOW_HOLD_SWITCHING, 0, 3, 2},
+	    {RAINBOW_HOLD_COPYING, 0, 0, 2},   {RAINBOW_HOLD_COPYING, 4, 3, 2},   {RAINBOW_HOLD_COPYING, 10, 0, 2},
+	    {RAINBOW_HOLD_SWAPPING, 10, 3, 2},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		kill_before(rows[i].hold, pins / 10 * rows[i].copied);
+		open_or_fail(rows[i].asks * pins);
+		take_over();
+		check_all(rows[i].room == 1 ? pins + 100 : rows[i].room * pins);
+		remove_all(NULL);
+	}
+}
+
+/* Killed while or after the new table gets the name, with the hold still there. */
+static void swap_killed(uint32_t renamed)
+{
+	kill_before(RAINBOW_HOLD_SWAPPING, pins);
+	ground_run("mv " GROUND_PIN_DIR "/rainbow_next_table " GROUND_PIN_DIR "/rainbow_table");
+	if (renamed == 2)
+		ground_run("mv " GROUND_PIN_DIR "/rainbow_next_pin " GROUND_PIN_DIR "/rainbow_pin");
+	open_or_fail(0);
+	take_over();
+	check_all(2 * pins);
+	remove_all(NULL);
+}
+
+static void test_killed_in_the_swap(void **state)
+{
+	(void)state;
+	swap_killed(1);
+	swap_killed(2);
+}
+
+/* A pin that ended after it was carried over does not come back to life by carrying on. */
+static void test_later_state_stays(void **state)
+{
+	struct rainbow_due first = pin_number(0);
+	struct rainbow_close order = {.flow = first.flow, .reason = RAINBOW_END_FORCED};
+	struct rainbow_pin pin;
+	struct error err;
+
+	(void)state;
+	kill_before(RAINBOW_HOLD_COPYING, pins / 2);
+	open_or_fail(0);
+	assert_int_equal(datapath_close_session(dp, &order, &err), 0);
+	assert_int_equal(order.closed, 1);
+	take_over();
+	assert_int_equal(datapath_pin_find(dp, &first.flow, &pin), 0);
+	assert_int_equal(pin.state, RAINBOW_PIN_KILLED);
+	assert_int_equal(datapath_meta(dp)->pins, pins);
+}
+
+/* After a reboot: sessions open; a client session and its flows; twice the same; without a backend. */
+static void test_counted(void **state)
+{
+	struct rainbow_due list[5] = {pin_number(0), pin_number(1), pin_number(2), pin_number(3), pin_number(0)};
+	struct rainbow_restore sum;
+	struct rainbow_flow client;
+	struct rainbow_pin pin;
+	struct error err;
+
+	(void)state;
+	open_or_fail(1000);
+	datapath_service(dp, 1)->client_prefix = 64;
+	datapath_version(dp, VERSION)->service = 1;
+	list[1].pin.kind = list[2].pin.kind = RAINBOW_PIN_FLOW;
+	list[2].flow.client = list[1].flow.client;
+	memset(list[1].flow.client.octet + 8, 7, 8);
+	list[3].pin.backend = 65535;
+	assert_int_equal(datapath_restore(dp, list, 5, true, &sum, &err), 0);
+	assert_int_equal(sum.restored, 3);
+	assert_int_equal(sum.there, 1);
+	assert_int_equal(sum.dropped, 1);
+	/* One session, and two of clients whose own pins the snapshot did not have (their addresses differ beyond the prefix). */
+	client = list[2].flow;
+	client.port = 0;
+	memset(client.client.octet + 8, 0, 8);
+	assert_int_equal(datapath_pin_find(dp, &client, &pin), 0);
+	assert_int_equal(pin.kind, RAINBOW_PIN_CLIENT);
+	assert_int_equal(pin.flows & RAINBOW_FLOWS_COUNT, 2);
+	assert_int_equal(datapath_version(dp, VERSION)->live, 2);
+	assert_int_equal(datapath_version(dp, VERSION)->opened, 2);
+	assert_int_equal(datapath_backend(dp, BACKEND)->live, 2);
+	assert_int_equal(datapath_meta(dp)->pins, 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_teardown(test_larger_and_smaller, remove_all),
+	    cmocka_unit_test_teardown(test_too_small, remove_all),
+	    cmocka_unit_test_teardown(test_killed, remove_all),
+	    cmocka_unit_test_teardown(test_killed_in_the_swap, remove_all),
+	    cmocka_unit_test_teardown(test_later_state_stays, remove_all),
+	    cmocka_unit_test_teardown(test_counted, remove_all),
+	};
+	const struct CMUnitTest measure[] = {cmocka_unit_test_teardown(test_larger_and_smaller, remove_all)};
+
+	ground_make("test_takeover");
+	if (getenv("RAINBOW_PINS")) {
+		pins = (uint32_t)strtoul(getenv("RAINBOW_PINS"), NULL, 10);
+		return cmocka_run_group_tests(measure, NULL, NULL);
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

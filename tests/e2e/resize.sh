@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# rainbowd --max-sessions with another number than the pinned table has: sessions are carried over while they run; fewer than live
+# is refused with a word.
+# Takes 40 s.
+source "$(dirname "$0")/lib.sh"
+
+readonly SESSIONS=1000
+
+limit() {
+	json '.daemon.pins.limit' status
+}
+
+pins_left() {
+	find "$LAB_PINS" -name 'rainbow_next_*'
+}
+
+expect_settled() { # LIMIT
+	expect_eq 'room' "$(limit)" "$1"
+	expect_eq 'pins of the change' "$(pins_left)" ''
+	expect_eq 'hold' "$(lab_map rainbow_meta | jq -r '.[0].formatted.value.hold')" RAINBOW_HOLD_NONE
+}
+
+lab_sessions() { # 4|6
+	serve_agents 2
+	lab_rainbowd_start "$HOOK" --max-sessions 2000
+	add_service chat "$1" 2
+	ctl set-weight chat v1=50 v2
+	lab_client idle --to "$(at_service "$1")" --sessions "$SESSIONS" --rate 2000 --interval 0 --timeout 20000
+	lab_until_stat idle 30 ".live == $SESSIONS"
+}
+
+resize() { # TOPOLOGY HOOK OFFLOADS 4|6 ROOM...
+	local room
+
+	HOOK=$2
+	part "$1, $2, IPv$4: larger and smaller, while sessions talk and come and go"
+	lab_up "$1" --offloads "$3"
+	lab_sessions "$4"
+	lab_client busy --to "$(at_service "$4")" --sessions 50 --interval 20 --timeout 20000
+	lab_client short --to "$(at_service "$4")" --sessions 20 --interval 20 --turns 3 --replace --timeout 20000
+	lab_until_stat short 10 '.ended > 20'
+	for room in "${@:5}"; do
+		lab_rainbowd_stop
+		# Closed ones that linger take room too.
+		[[ $room != 1500 ]] || { lab_tell short replace 0 >/dev/null && lab_until_stat short 20 '.live == 0' && settle; }
+		lab_rainbowd_start "$2" --max-sessions "$room"
+		expect_settled "$room"
+		expect_match 'the log' "$(grep -a 'carried over' "$LAB_DIR/rainbowd.log" | tail -n 1)" "into a table for $room"
+		expect_turns idle
+		expect_no_drift
+		say "$(grep -a 'carried over' "$LAB_DIR/rainbowd.log" | tail -n 1)"
+	done
+	lab_tell short replace 0 >/dev/null
+	lab_until_stat short 20 '.live == 0'
+	wait_until 10 'idle and busy sessions to be the live ones' is_eq $((SESSIONS + 50)) live_count
+	[[ $room != 1500 ]] || fewer_than_live
+	lab_tell busy interval 0 >/dev/null
+	lab_until_stat busy 10 '.waiting == 0'
+	expect_turns busy
+	expect_whole busy
+	expect_whole short
+	expect_whole idle
+	wait_until 10 'no session to live' is_eq 0 live_count
+	expect_no_drift
+	lab_down
+}
+
+fewer_than_live() {
+	part 'fewer than live'
+	lab_rainbowd_stop
+	expect_code 5 lab_in router timeout 20 "$LAB_BUILD/rainbowd" --max-sessions 500 --pin-dir "$LAB_PINS" \
+		--state-dir "$LAB_DIR/state" --socket "$LAB_DIR/rainbow.sock"
+	expect_match 'what it says' "$E2E_OUT" 'max-sessions 500 is too few: 10[0-9]+ sessions'
+	expect_turns idle
+	lab_rainbowd_start "$HOOK" # without a number: as it is
+	expect_settled 1500
+}
+
+# Until ended sessions have left the table, which rainbowd sees to.
+settle() {
+	lab_rainbowd_start "$HOOK"
+	wait_until 30 'ended sessions to leave the table' is_eq $((SESSIONS + 50)) json '.daemon.pins.used' status
+	lab_rainbowd_stop
+}
+
+resize routed tc on 4 5000 1500
+resize two-sided xdp off 6 100000
