@@ -235,12 +235,14 @@ static __always_inline void pin_finish(const struct rainbow_flow *flow, struct r
 		pin_end(flow, pin, RAINBOW_PIN_CLOSING, RAINBOW_END_FIN);
 }
 
-/* The numbers of a snapshot, until a segment fits them. A call, since nearly no pin has such numbers. */
+/* The numbers of a snapshot, until a segment fits them. 0: the segment is not to be believed. A call, since few pins have such. */
 static __noinline int pin_learn(struct rainbow_pin *pin, const struct rainbow_segment *segment, int from_client)
 {
+	if (rainbow_tcp_is_guess(from_client ? &pin->server : &pin->client, segment))
+		return 0;
 	if (from_client ? rainbow_tcp_learn_client(pin, segment) : rainbow_tcp_learn_server(pin, segment))
 		pin->flows &= ~RAINBOW_FLOWS_STALE;
-	return 0;
+	return 1;
 }
 
 static __always_inline void pin_step_client(const struct rainbow_flow *flow, struct rainbow_pin *pin,
@@ -248,8 +250,8 @@ static __always_inline void pin_step_client(const struct rainbow_flow *flow, str
 {
 	enum rainbow_tcp_event event;
 
-	if (pin->flows & RAINBOW_FLOWS_STALE)
-		pin_learn(pin, segment, 1);
+	if ((pin->flows & RAINBOW_FLOWS_STALE) && !pin_learn(pin, segment, 1))
+		return;
 	event = rainbow_tcp_step_client(pin, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_CLIENT, RAINBOW_PIN_HALF_SERVER);
@@ -262,8 +264,8 @@ static __always_inline void pin_step_server(const struct rainbow_flow *flow, str
 {
 	enum rainbow_tcp_event event;
 
-	if (pin->flows & RAINBOW_FLOWS_STALE)
-		pin_learn(pin, segment, 0);
+	if ((pin->flows & RAINBOW_FLOWS_STALE) && !pin_learn(pin, segment, 0))
+		return;
 	event = rainbow_tcp_step_server(pin, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_SERVER, RAINBOW_PIN_HALF_CLIENT);

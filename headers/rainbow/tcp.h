@@ -184,6 +184,15 @@ static inline __attribute__((always_inline)) int rainbow_tcp_learn(struct rainbo
 	return fits && segment->seq == receiver->ack;
 }
 
+/*
+ * While the numbers are those of a snapshot, an RST is believed only at exactly the number that its receiver acknowledged: with it a
+ * stack answers the question whether it still has the session. `next` may be what a stranger taught us for his sender.
+ */
+static inline int rainbow_tcp_is_guess(const struct rainbow_side *receiver, const struct rainbow_segment *segment)
+{
+	return (segment->flags & RAINBOW_TCP_RST) && segment->seq != receiver->ack;
+}
+
 static inline int rainbow_tcp_learn_client(struct rainbow_pin *pin, const struct rainbow_segment *segment)
 {
 	return rainbow_tcp_learn(&pin->client, &pin->client_window, pin->client_scale, &pin->server,

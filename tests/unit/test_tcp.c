@@ -263,6 +263,27 @@ static void test_strangers_teach_nothing(void **state)
 	finish_both(&ends);
 }
 
+/* A stranger teaches a number by an ACK, and resets by it. The answer of a stack that has no such session is believed. */
+static void test_taught_reset_is_a_guess(void **state)
+{
+	struct rainbow_segment segment = {.ack = 1, .window = WINDOW, .flags = RAINBOW_TCP_ACK};
+	uint32_t taught = 0;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 16; i++, taught += 0x10000000) {
+		sides(bases[0], 0);
+		segment.seq = taught;
+		segment.flags = RAINBOW_TCP_ACK;
+		rainbow_tcp_learn_client(&pin, &segment);
+		segment.flags = RAINBOW_TCP_RST;
+		assert_true(rainbow_tcp_is_guess(&server, &segment));
+	}
+	segment.seq = server.ack;
+	assert_false(rainbow_tcp_is_guess(&server, &segment));
+	assert_int_equal(rainbow_tcp_step_client(&pin, &segment), RAINBOW_TCP_RESET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +296,7 @@ int main(void)
 	    cmocka_unit_test(test_ack_moves_no_next),
 	    cmocka_unit_test(test_lucky_forgeries_do_not_deafen),
 	    cmocka_unit_test(test_old_numbers_are_learned),
+	    cmocka_unit_test(test_taught_reset_is_a_guess),
 	    cmocka_unit_test(test_strangers_teach_nothing),
 	};
 
