@@ -7,7 +7,7 @@ set -uo pipefail
 
 cd /rainbow || exit 1
 export BUILD=build LAB_PATIENCE=5
-readonly KERNEL=$1 LIMIT=180 LOG_LINES=40 SKIPPED=77
+readonly KERNEL=$1 LIMIT=400 LOG_LINES=40 SKIPPED=77
 passed=0 failed=0 skipped=0
 
 report() { # WORD NAME TENTHS [REASON]
