@@ -31,6 +31,7 @@ static struct datapath *open_or_fail(bool want_adopted)
 	if (datapath_open(&opened, &config, &adopted, &err))
 		fail_msg("%s", err.message);
 	assert_int_equal(adopted, want_adopted);
+	datapath_mark_whole(opened);
 	return opened;
 }
 
@@ -156,7 +157,8 @@ static void test_killed_while_starting(void **state)
 		pid_t child = ground_fork();
 
 		if (!child) {
-			datapath_open(&dp, &config, &adopted, &err);
+			if (!datapath_open(&dp, &config, &adopted, &err))
+				datapath_mark_whole(dp);
 			pause();
 		}
 		nanosleep(&moment, NULL);
@@ -164,7 +166,7 @@ static void test_killed_while_starting(void **state)
 		waitpid(child, NULL, 0);
 		if (datapath_open(&dp, &config, &adopted, &err))
 			fail_msg("round %d: %s", round, err.message);
-		assert_int_equal(datapath_meta(dp)->schema, RAINBOW_SCHEMA);
+		assert_int_equal(datapath_meta(dp)->schema, adopted ? RAINBOW_SCHEMA : 0);
 		if (datapath_remove(GROUND_PIN_DIR, dp, &err))
 			fail_msg("round %d: %s", round, err.message);
 		datapath_close(dp);
@@ -224,6 +226,20 @@ static void test_half_made(void **state)
 	close_opened();
 	ground_run("rm " GROUND_PIN_DIR "/rainbow_meta");
 	open_or_fail(false);
+	close_opened();
+}
+
+/* Killed before the caller has filled the new maps. */
+static void test_half_filled(void **state)
+{
+	struct error err = {};
+	bool adopted;
+
+	(void)state;
+	assert_int_equal(datapath_open(&opened, &config, &adopted, &err), 0);
+	datapath_version(opened, 1)->live = 5;
+	close_opened();
+	assert_int_equal(datapath_version(open_or_fail(false), 1)->live, 0);
 	close_opened();
 }
 
@@ -419,6 +435,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_killed_while_starting, remove_all),
 	    cmocka_unit_test_teardown(test_taken_while_removed, remove_all),
 	    cmocka_unit_test_teardown(test_half_made, remove_all),
+	    cmocka_unit_test_teardown(test_half_filled, remove_all),
 	    cmocka_unit_test_teardown(test_schema_unknown, remove_all),
 	    cmocka_unit_test_teardown(test_schema_beside, remove_all),
 	    cmocka_unit_test_teardown(test_shape_differs, remove_all),

@@ -38,6 +38,7 @@ static struct datapath *open_or_fail(void)
 
 	if (datapath_open(&opened, &config, &adopted, &err))
 		fail_msg("%s", err.message);
+	datapath_mark_whole(opened);
 	return opened;
 }
 

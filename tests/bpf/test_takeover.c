@@ -28,8 +28,11 @@ static int open_sized(uint32_t size, struct error *err)
 {
 	const struct datapath_config config = {.pin_dir = GROUND_PIN_DIR, .pins = size, .nursery = 1000};
 	bool adopted;
+	int rc = datapath_open(&dp, &config, &adopted, err);
 
-	return datapath_open(&dp, &config, &adopted, err);
+	if (!rc)
+		datapath_mark_whole(dp);
+	return rc;
 }
 
 static void open_or_fail(uint32_t size)

@@ -3,8 +3,8 @@
  * Maps that an earlier rainbowd left in the pin directory: whether they are ours to use, and taking them over. Private to the
  * files that talk to libbpf.
  *
- * A set of maps is whole once rainbow_meta.schema says so: it is stored last when the set is made and cleared first when it is
- * removed. So what a kill -9 leaves in between is known for what it is, and finishing it harms nobody.
+ * A set of maps is whole once rainbow_meta.schema says so: it is stored last when the set is made and filled, and cleared first
+ * when it is removed. So what a kill -9 leaves in between is known for what it is, and finishing it harms nobody.
  */
 #ifndef RAINBOW_ADOPT_H
 #define RAINBOW_ADOPT_H

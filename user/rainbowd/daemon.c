@@ -93,6 +93,9 @@ static int open_state(struct daemon *daemon, struct error *err)
 	note_drains(&daemon->model, monotonic_ms());
 	if (!rc && !adopted)
 		restore_begin(&daemon->restore, daemon);
+	/* Not before: a start that is killed while it restores is to be repeated, not to be gone on from. */
+	if (!rc)
+		datapath_mark_whole(daemon->datapath);
 	return rc;
 }
 

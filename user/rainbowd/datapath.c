@@ -299,6 +299,12 @@ static int arrays_fill(struct datapath *dp, bool adopt, struct error *err)
 	return datapath_meta(dp)->hold == RAINBOW_HOLD_SWITCHING ? migrate_arrays(dp, err) : 0;
 }
 
+/* See adopt.h. */
+void datapath_mark_whole(struct datapath *dp)
+{
+	__atomic_store_n(&datapath_meta(dp)->schema, RAINBOW_SCHEMA, __ATOMIC_RELEASE);
+}
+
 /* Makes or adopts; the directory is ours. */
 static int kernel_side_open(struct datapath *dp, const struct datapath_config *config, bool adopt, struct error *err)
 {
@@ -324,9 +330,9 @@ static int kernel_side_open(struct datapath *dp, const struct datapath_config *c
 		rc = pins_open(dp, err);
 	if (!rc && !adopt)
 		rc = adopt_pin(&dp->dir, dp->skeleton->obj, err);
-	/* From here on the set of maps is whole: see adopt.h. */
-	if (!rc)
-		__atomic_store_n(&datapath_meta(dp)->schema, RAINBOW_SCHEMA, __ATOMIC_RELEASE);
+	/* New maps are whole once the caller has filled them. */
+	if (!rc && (adopt || dp->migrates))
+		datapath_mark_whole(dp);
 	rc = rc ? rc : takeover_begin(dp, config->pins, err);
 	migrate_mark(dp);
 	return rc ? rc : lookup_id_read(dp, err);

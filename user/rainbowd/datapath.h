@@ -28,9 +28,14 @@ struct datapath_config {
  * Takes the pin directory for this process (flock; a second rainbowd is refused with ERROR_CONFLICT), adopts the maps found
  * there or makes them, loads the programs, maps the arrays. Maps of an unknown schema are refused with ERROR_PRECONDITION and
  * left alone; those of the schema before are migrated. Hooks found there are switched to the programs just loaded by
- * datapath_attach, not before. *adopted says whether maps were found.
+ * datapath_attach, not before. *adopted says whether maps were found; if not, the new ones are not whole yet.
  */
 int datapath_open(struct datapath **out, const struct datapath_config *config, bool *adopted, struct error *err);
+/*
+ * New maps hold all that they are to begin with, the sessions of a snapshot included: the next open adopts them. Killed before
+ * this, it makes them anew. To be called before the first datapath_attach.
+ */
+void datapath_mark_whole(struct datapath *dp);
 /* Only what is there already: a whole set of our schema that nobody holds; else -ERROR_NOT_FOUND or why not, and nothing is changed. */
 int datapath_open_pinned(struct datapath **out, const char *pin_dir, struct error *err);
 /* Lets go of everything; what is pinned stays and goes on working. NULL is allowed. */

@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# A restore that does not go well: rainbowd is killed in it, or before it has asked who is still there; the table is too small.
+# Takes 30 s.
+source "$(dirname "$0")/lib.sh"
+
+# rainbowd as the lab starts it, killed as it enters call N of those of that name. Its bpf(2) calls: $LAB_DIR/killed.strace.
+killed_at() { # CALL N
+	local interface words=()
+
+	for interface in "${LAB_HOOKS[@]}"; do
+		words+=(--interface "$interface:xdp")
+	done
+	words+=(--pin-dir "$LAB_PINS" --state-dir "$LAB_DIR/state" --socket "$LAB_DIR/rainbow.sock")
+	expect_code 137 lab_in router timeout -s KILL 60 strace -f -qq -o "$LAB_DIR/killed.strace" -e "trace=bpf,$1" \
+		-e "inject=$1:signal=KILL:when=$2" "$LAB_BUILD/rainbowd" "${words[@]}"
+	! lab_ctl status >/dev/null 2>&1 || fail "not killed at $1 $2"
+}
+
+# A router with a snapshot of so many sessions, half of them on each version, and no kernel state.
+rebooted() { # SESSIONS RAINBOWD-ARGUMENTS...
+	lab_up two-sided --offloads off
+	serve_agents 2
+	lab_rainbowd_start xdp "${@:2}"
+	add_service chat 4 2
+	ctl set-weight chat v1=50 v2
+	lab_client idle --to "$(at_service 4)" --sessions "$1" --rate 2000 --interval 0 --timeout 20000
+	lab_until_stat idle 30 ".live == $1"
+	lab_rainbowd_stop
+	forget_kernel_state
+}
+
+killed_in_restore() {
+	local n
+
+	part 'killed while it restores'
+	rebooted 300
+	# Killed before the first question: what this start has done to the snapshot and to the sessions is nothing.
+	killed_at sendto 1
+	n=$(grep 'bpf(' "$LAB_DIR/killed.strace" | grep -nE 'BPF_PROG_(TEST_)?RUN' | sed -n '2s/:.*//p')
+	[[ -n $n ]] || fail "no restore among the calls: $(grep -E 'RUN' "$LAB_DIR/killed.strace")"
+	forget_kernel_state
+	killed_at bpf "$n"
+	expect_match 'the last call' "$(grep 'bpf(' "$LAB_DIR/killed.strace" | tail -n 1)" 'BPF_PROG_(TEST_)?RUN'
+	killed_at bpf "$n" # while it makes the maps anew
+	lab_rainbowd_start xdp
+	expect_eq 'live sessions' "$(live_count)" 300
+	expect_turns idle
+	expect_no_drift
+	expect_whole idle
+	lab_down
+}
+
+killed_in_restore
