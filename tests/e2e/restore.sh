@@ -52,4 +52,44 @@ killed_in_restore() {
 	lab_down
 }
 
+# The ends have answered what they were asked: no answer is under way when the hooks go again.
+expect_answered() {
+	wait_until 15 'all ends to have answered' is_eq 0 unanswered
+}
+
+unanswered() {
+	lab_map rainbow_table | jq '[.[].formatted.value.way[].pin |
+		select((.state | tostring | test("LIVE|HALF")) and .flows % 2 == 1)] | length'
+}
+
+too_small() {
+	part 'the size of before a reboot'
+	rebooted 300 --max-sessions 1000
+	lab_rainbowd_start xdp
+	expect_eq 'room' "$(json .daemon.pins.limit status)" 1000
+	expect_eq 'live sessions' "$(live_count)" 300
+	expect_answered
+	lab_rainbowd_stop
+	forget_kernel_state
+
+	part 'a table that is too small'
+	cp "$(snapshot_path)" "$LAB_DIR/good"
+	lab_rainbowd_start xdp --max-sessions 100 --save-every 1s
+	expect_eq 'live sessions' "$(live_count)" 100
+	expect_match 'the log' "$(grep -a 'no room' "$LAB_DIR/rainbowd.log" | tail -n 1)" '200 pins found no room.*--max-sessions 300'
+	wait_for_snapshot
+	cmp "$(snapshot_path).kept" "$LAB_DIR/good" || fail 'the snapshot that did not fit is not kept'
+	expect_answered
+	ctl detach --yes
+	wait_until 10 'no program of rainbow to be left' _no_programs
+	mv "$(snapshot_path).kept" "$(snapshot_path)"
+	lab_rainbowd_start xdp --max-sessions 300
+	expect_eq 'live sessions' "$(live_count)" 300
+	expect_turns idle
+	expect_no_drift
+	expect_whole idle
+	lab_down
+}
+
 killed_in_restore
+too_small

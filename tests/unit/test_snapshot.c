@@ -32,6 +32,7 @@ static const struct snapshot head = {
     .boot_id = "0123456789abcde",
     .saved_ms = 1790000000123,
     .database = 0x1122334455667788,
+    .pin_limit = 3000,
     .services = services,
     .versions = versions,
     .backends = backends,
@@ -107,6 +108,7 @@ static void check_read(const struct snapshot *read, uint32_t count)
 	assert_memory_equal(read->boot_id, head.boot_id, 16);
 	assert_int_equal(read->saved_ms, head.saved_ms);
 	assert_true(read->database == head.database);
+	assert_int_equal(read->pin_limit, head.pin_limit);
 	assert_int_equal(read->service_count, 1);
 	assert_memory_equal(&read->services[0], &services[0], sizeof(services[0]));
 	assert_int_equal(read->version_count, 2);
@@ -134,7 +136,9 @@ static void test_written_is_read(void **state)
 		assert_int_equal(snapshot_read(directory, &read, &err), 0);
 		check_read(&read, counts[i]);
 		snapshot_fini(&read);
+		assert_int_equal(snapshot_room(directory, head.database), head.pin_limit);
 	}
+	assert_int_equal(snapshot_room(directory, head.database + 1), 0);
 }
 
 static void test_none(void **state)
@@ -147,6 +151,7 @@ static void test_none(void **state)
 	path_of(SNAPSHOT_NAME, path);
 	unlink(path);
 	assert_int_equal(snapshot_read(directory, &read, &err), -ERROR_NOT_FOUND);
+	assert_int_equal(snapshot_room(directory, head.database), 0);
 }
 
 /* Copies of exactly that length, so that a sanitizer sees each byte read beyond it. */
@@ -223,6 +228,7 @@ static void test_lies(void **state)
 	    {59, 1, "more than there can be"},
 	    {63, 1, "more than there can be"},
 	    {67, 1, "more than there can be"},
+	    {71, 2, "more than there can be"},
 	    {79, 1, "more than there can be"},
 	    {72, 4, "longer"},
 	    {72, 6, "cut off"},

@@ -18,6 +18,7 @@
 #include "probe.h"
 #include "restore.h"
 #include "saver.h"
+#include "snapshot.h"
 #include "store.h"
 #include "worker.h"
 
@@ -82,6 +83,8 @@ static int open_state(struct daemon *daemon, struct error *err)
 	rc = rc ? rc : store_secret(daemon->store, daemon->secret, err);
 	rc = rc ? rc : store_load(daemon->store, &daemon->model, err);
 	rc = rc ? rc : settle_wishes(daemon, err);
+	/* As many as there were before a reboot. */
+	config.pins_new = rc ? 0 : snapshot_room(daemon->config.state_dir, snapshot_fingerprint(daemon->secret));
 	rc = rc ? rc : datapath_open(&daemon->datapath, &config, &adopted, err);
 	daemon->made = !rc && !adopted;
 	rc = rc ? rc : check_pair(daemon, err);

@@ -219,7 +219,9 @@ static uint32_t pins_wanted(const struct datapath *dp, const struct datapath_con
 {
 	if (config->pins)
 		return config->pins;
-	return dp->migrates ? migrate_pin_limit(dp) : RAINBOW_DEFAULT_PINS;
+	if (dp->migrates)
+		return migrate_pin_limit(dp);
+	return config->pins_new ? config->pins_new : RAINBOW_DEFAULT_PINS;
 }
 
 static void table_size_set(struct datapath *dp, uint32_t pins)

@@ -20,8 +20,9 @@ struct datapath;
 
 struct datapath_config {
 	const char *pin_dir; /* maps and links are pinned here; made if missing; a bpffs is mounted at its root if needed */
-	uint32_t pins;    /* entries of rainbow_pin; 0: as they are, or RAINBOW_DEFAULT_PINS. Another size: see datapath_hold */
-	uint32_t nursery; /* entries of rainbow_nursery; 0: likewise */
+	uint32_t pins; /* entries of rainbow_pin; 0: as they are, or RAINBOW_DEFAULT_PINS. Another size: see datapath_hold */
+	uint32_t pins_new; /* where maps are made and `pins` is 0; 0: RAINBOW_DEFAULT_PINS */
+	uint32_t nursery;  /* entries of rainbow_nursery; 0: likewise */
 };
 
 /*

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* See restore.h. Things are found again by name: ids may have been given away since the snapshot was taken. */
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <event2/event.h>
 #include <rainbow/tcp.h>
 #include "common/log.h"
@@ -178,16 +180,37 @@ static void remember(struct restore *restore, const struct rainbow_due *pins, si
 			restore->flows[restore->count++] = pins[i].flow;
 }
 
-static void tell(const struct snapshot *snapshot, const struct moment *moment, const struct rainbow_restore *clients,
-		 const struct rainbow_restore *others)
+/* Before a save takes its place. Another one that was kept before is of a time long past. */
+static void keep(const char *state_dir, const char *why, const char *option)
+{
+	char path[PATH_MAX], kept[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/" SNAPSHOT_NAME, state_dir);
+	snprintf(kept, sizeof(kept), "%s.kept", path);
+	unlink(kept);
+	if (link(path, kept)) {
+		log_error("restore", "%s; %s can not be kept as %s: %s. Copy it now: the next save takes its place", why, path,
+			  kept, strerror(errno));
+		return;
+	}
+	log_error("restore", "%s. The snapshot is kept as %s; to restore it: rainbowctl detach, move it to %s, start again%s",
+		  why, kept, path, option);
+}
+
+static void tell(const char *state_dir, const struct snapshot *snapshot, const struct moment *moment,
+		 const struct rainbow_restore *clients, const struct rainbow_restore *others)
 {
 	uint64_t restored = (uint64_t)clients->restored + others->restored;
 	uint64_t full = (uint64_t)clients->full + others->full;
+	char why[64], option[64];
 
 	log_info("restore", "%" PRIu64 " pins of live sessions are restored, as they were %" PRId64 " s ago", restored,
 		 moment->away);
-	if (full)
-		log_error("restore", "%" PRIu64 " pins found no room; start with a larger --max-sessions", full);
+	if (full) {
+		snprintf(why, sizeof(why), "%" PRIu64 " pins found no room", full);
+		snprintf(option, sizeof(option), " with --max-sessions %" PRIu64 " or more", snapshot->pin_count);
+		keep(state_dir, why, option);
+	}
 	if (snapshot->pin_count > restored + full)
 		log_warn("restore", "%" PRIu64 " pins are dropped: their service, version or backend is not there any more",
 			 snapshot->pin_count - restored - full);
@@ -217,7 +240,7 @@ static int put_back(struct restore *restore, const struct snapshot *snapshot, st
 		remember(restore, pins, count);
 	}
 	if (!rc)
-		tell(snapshot, &moment, &clients, &others);
+		tell(restore->daemon->config.state_dir, snapshot, &moment, &clients, &others);
 	free(pins);
 	free(now);
 	return rc;
@@ -236,6 +259,7 @@ static void put_aside(const char *state_dir, const char *why)
 void restore_begin(struct restore **out, struct daemon *daemon)
 {
 	struct restore *restore = calloc(1, sizeof(*restore));
+	char why[sizeof(((struct error *)0)->message) + 64];
 	struct snapshot snapshot;
 	struct error err;
 	int rc;
@@ -253,8 +277,10 @@ void restore_begin(struct restore **out, struct daemon *daemon)
 		put_aside(daemon->config.state_dir, err.message);
 	else
 		rc = rc ? rc : put_back(restore, &snapshot, &err);
-	if (rc && rc != -ERROR_PRECONDITION)
-		log_error("restore", "%s; sessions of before are not restored", err.message);
+	if (rc && rc != -ERROR_PRECONDITION) {
+		snprintf(why, sizeof(why), "sessions of before are not restored: %s", err.message);
+		keep(daemon->config.state_dir, why, "");
+	}
 	snapshot_fini(&snapshot);
 }
 

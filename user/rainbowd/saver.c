@@ -155,6 +155,7 @@ static int saving_begin(struct saving *saving, struct datapath *dp, struct snaps
 	saving->hz = meta->hz ? meta->hz : 1;
 	boot_id_read(head->boot_id);
 	head->saved_ms = instant_now().unix_ms;
+	head->pin_limit = meta->pin_limit;
 	memcpy(secret, meta->hash_secret, sizeof(secret));
 	head->database = snapshot_fingerprint(secret);
 	return rc;

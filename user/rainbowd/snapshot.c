@@ -90,7 +90,7 @@ static void header_put(uint8_t *at, const struct snapshot *head, uint64_t pins)
 	put_number(&at, head->service_count, 4);
 	put_number(&at, head->version_count, 4);
 	put_number(&at, head->backend_count, 4);
-	put_number(&at, 0, 4);
+	put_number(&at, head->pin_limit, 4);
 	put_number(&at, pins, 8);
 	put_number(&at, 0, 8);
 	put_number(&at, 0, 4);
@@ -242,6 +242,12 @@ static int refuse(struct error *err, const char *why)
 	return error_set(err, ERROR_PRECONDITION, "state-dir", "%s", why);
 }
 
+static uint64_t file_size(const struct snapshot *head)
+{
+	return HEADER_SIZE + names_size(head) + CRC_SIZE + head->pin_count * PIN_SIZE +
+	       (head->pin_count + BLOCK_PINS - 1) / BLOCK_PINS * CRC_SIZE;
+}
+
 /* Everything but the lists; *size is what the whole file must have. */
 static int header_get(const uint8_t *bytes, size_t length, struct snapshot *out, uint64_t *size, struct error *err)
 {
@@ -266,13 +272,12 @@ static int header_get(const uint8_t *bytes, size_t length, struct snapshot *out,
 	out->service_count = (uint32_t)get_number(&at, 4);
 	out->version_count = (uint32_t)get_number(&at, 4);
 	out->backend_count = (uint32_t)get_number(&at, 4);
-	at += 4;
+	out->pin_limit = (uint32_t)get_number(&at, 4);
 	out->pin_count = get_number(&at, 8);
 	if (block != BLOCK_PINS || out->service_count > RAINBOW_MAX_SERVICES || out->version_count > RAINBOW_MAX_VERSIONS ||
-	    out->backend_count > RAINBOW_MAX_BACKENDS || out->pin_count > RAINBOW_MAX_PINS)
+	    out->backend_count > RAINBOW_MAX_BACKENDS || out->pin_limit > RAINBOW_MAX_PINS || out->pin_count > RAINBOW_MAX_PINS)
 		return refuse(err, "its header names more than there can be");
-	*size = HEADER_SIZE + names_size(out) + CRC_SIZE + out->pin_count * PIN_SIZE +
-		(out->pin_count + BLOCK_PINS - 1) / BLOCK_PINS * CRC_SIZE;
+	*size = file_size(out);
 	return 0;
 }
 
@@ -329,6 +334,17 @@ int snapshot_parse(const uint8_t *bytes, size_t length, struct snapshot *out, st
 	return rc;
 }
 
+/* The longest file that header_get lets pass. */
+static uint64_t longest(void)
+{
+	const struct snapshot most = {.service_count = RAINBOW_MAX_SERVICES,
+				      .version_count = RAINBOW_MAX_VERSIONS,
+				      .backend_count = RAINBOW_MAX_BACKENDS,
+				      .pin_count = RAINBOW_MAX_PINS};
+
+	return file_size(&most);
+}
+
 /* By read(2) and not mapped: a file that shrinks meanwhile is a short one, not a SIGBUS. */
 static uint8_t *read_whole(int fd, size_t *length)
 {
@@ -339,6 +355,10 @@ static uint8_t *read_whole(int fd, size_t *length)
 	*length = 0;
 	if (fstat(fd, &st) || st.st_size < 0)
 		return NULL;
+	if ((uint64_t)st.st_size > longest()) {
+		errno = EFBIG;
+		return NULL;
+	}
 	bytes = malloc((size_t)st.st_size + 1);
 	while (bytes && *length < (size_t)st.st_size) {
 		got = read(fd, bytes + *length, (size_t)st.st_size - *length);
@@ -355,18 +375,42 @@ static uint8_t *read_whole(int fd, size_t *length)
 	return bytes;
 }
 
-int snapshot_read(const char *state_dir, struct snapshot *out, struct error *err)
+static int open_to_read(const char *state_dir)
 {
 	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" SNAPSHOT_NAME, state_dir);
+	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
+uint32_t snapshot_room(const char *state_dir, uint64_t database)
+{
+	int fd = open_to_read(state_dir);
+	uint8_t header[HEADER_SIZE];
+	struct snapshot head = {0};
+	struct error ignored;
+	uint32_t room = 0;
+	uint64_t size;
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, header, sizeof(header)) == sizeof(header) && !header_get(header, sizeof(header), &head, &size, &ignored) &&
+	    head.database == database)
+		room = head.pin_limit > head.pin_count ? head.pin_limit : (uint32_t)head.pin_count;
+	close(fd);
+	return room;
+}
+
+int snapshot_read(const char *state_dir, struct snapshot *out, struct error *err)
+{
 	uint8_t *bytes;
 	size_t length;
 	int fd, rc;
 
 	memset(out, 0, sizeof(*out));
-	snprintf(path, sizeof(path), "%s/" SNAPSHOT_NAME, state_dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = open_to_read(state_dir);
 	if (fd < 0 && errno == ENOENT)
-		return error_set(err, ERROR_NOT_FOUND, "state-dir", "there is no %s", path);
+		return error_set(err, ERROR_NOT_FOUND, "state-dir", "there is no " SNAPSHOT_NAME " in %s", state_dir);
 	if (fd < 0)
 		return error_set(err, ERROR_PRECONDITION, "state-dir", "it can not be opened: %s", strerror(errno));
 	bytes = read_whole(fd, &length);

@@ -7,7 +7,8 @@
  *
  *   header    96 bytes    0 magic "RAINBOW\n"    8 format, 1    12 header size, 96    16 schema of the maps (not relied on)
  *                        20 pins a block, 1024  24 boot id (16 bytes)   40 saved at, unix ms    48 database (a fingerprint)
- *                        56 services   60 versions   64 backends   68 zero   72 pins (8 bytes)   80 zero (12 bytes)   92 CRC
+ *                        56 services   60 versions   64 backends   68 pin limit of the maps, 0: unknown
+ *                        72 pins (8 bytes)   80 zero (12 bytes)   92 CRC
  *   names                services, 56 bytes each:  0 id   2 protocol   4 port   6 zero   8 address (16)   24 name (32)
  *                        versions, 36 bytes each:  0 id   2 service id   4 label (32)
  *                        backends, 24 bytes each:  0 id   2 version id   4 port   6 zero   8 address (16)
@@ -69,6 +70,7 @@ struct snapshot {
 	struct snapshot_backend *backends;
 	struct snapshot_pin *pins;
 	uint32_t service_count, version_count, backend_count;
+	uint32_t pin_limit; /* of the maps; 0: unknown */
 	uint64_t pin_count;
 };
 
@@ -79,6 +81,8 @@ uint64_t snapshot_fingerprint(const uint64_t secret[2]);
 int snapshot_parse(const uint8_t *bytes, size_t length, struct snapshot *out, struct error *err);
 /* The file in this directory. -ERROR_NOT_FOUND: there is none. */
 int snapshot_read(const char *state_dir, struct snapshot *out, struct error *err);
+/* How many pins there must be room for to put back that file, by its header alone; 0: there is none of this database. */
+uint32_t snapshot_room(const char *state_dir, uint64_t database);
 void snapshot_fini(struct snapshot *snapshot);
 
 /* --- writing: begin, one pin after the other, then commit (which puts the file in the place of the one before) or abandon. */
