@@ -81,7 +81,7 @@ too_small() {
 	cmp "$(snapshot_path).kept" "$LAB_DIR/good" || fail 'the snapshot that did not fit is not kept'
 	expect_answered
 	ctl detach --yes
-	wait_until 10 'no program of rainbow to be left' _no_programs
+	lab_wait rainbowd 10
 	mv "$(snapshot_path).kept" "$(snapshot_path)"
 	lab_rainbowd_start xdp --max-sessions 300
 	expect_eq 'live sessions' "$(live_count)" 300
@@ -91,5 +91,29 @@ too_small() {
 	lab_down
 }
 
+killed_before_asking() {
+	part 'killed before it asks'
+	rebooted 60
+	lab_end idle KILL
+	wait_until 10 'the sockets of the killed client to be gone' is_eq 0 closing_sockets
+	killed_at sendto 1
+	lab_rainbowd_start xdp
+	expect_match 'the log' "$(grep -a 'maps under' "$LAB_DIR/rainbowd.log" | tail -n 1)" 'adopted'
+	expect_eq 'opened' "$(versions | jq -s 'map(.opened) | add')" 60
+	wait_until 15 'the ended ones to be found' is_eq 0 live_count
+	expect_eq 'ended by a reset of the client' "$(versions | jq -s 'map(.ended_reset_client) | add')" 60
+	expect_no_drift
+	lab_down
+}
+
+# As in reboot.sh: then no socket there knows the sessions any more.
+closing_sockets() {
+	lab_in clients ss -K state fin-wait-1 >/dev/null 2>&1 || true
+	lab_in clients ss -K state last-ack >/dev/null 2>&1 || true
+	lab_in clients ss -Htn state connected exclude established | grep -c . || true
+}
+
+command -v strace >/dev/null || skip 'no strace here to kill at a system call'
 killed_in_restore
+killed_before_asking
 too_small

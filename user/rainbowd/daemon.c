@@ -95,7 +95,7 @@ static int open_state(struct daemon *daemon, struct error *err)
 	rc = apply_reconcile(daemon->datapath, &daemon->model, &daemon->ids, monotonic_ms(), err);
 	note_drains(&daemon->model, monotonic_ms());
 	if (!rc && !adopted)
-		restore_begin(&daemon->restore, daemon);
+		restore_pins(daemon);
 	/* Not before: a start that is killed while it restores is to be repeated, not to be gone on from. */
 	if (!rc)
 		datapath_mark_whole(daemon->datapath);
@@ -186,7 +186,7 @@ static int start_parts(struct daemon *daemon, struct error *err)
 			 "are not found",
 			 probe_err.message);
 	if (!rc)
-		restore_ask(daemon->restore);
+		restore_ask(&daemon->restore, daemon);
 	return rc;
 }
 

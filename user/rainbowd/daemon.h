@@ -47,7 +47,7 @@ struct daemon {
 	struct ghosts *ghosts;
 	struct keeper *keeper;
 	struct saver *saver;
-	struct restore *restore; /* NULL: the maps were there */
+	struct restore *restore; /* NULL: nobody is to be asked */
 	struct api *api;
 	bool made;   /* the maps were not there before */
 	bool remove; /* on the way out, remove hooks and maps */

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "probe.h"
 #include "restore.h"
+#include "roll.h"
 #include "snapshot.h"
 
 #define TICK_MS 10
@@ -22,7 +23,7 @@
 struct restore {
 	struct daemon *daemon;
 	struct rainbow_flow *flows; /* of TCP sessions, to be asked */
-	size_t count, place;
+	size_t count, room, place;
 	int round;
 	struct event *tick;
 };
@@ -170,16 +171,6 @@ static size_t gather(const struct snapshot *snapshot, bool clients, const struct
 	return count;
 }
 
-static void remember(struct restore *restore, const struct rainbow_due *pins, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (pins[i].flow.port &&
-		    datapath_service(restore->daemon->datapath, pins[i].flow.service)->protocol == IPPROTO_TCP)
-			restore->flows[restore->count++] = pins[i].flow;
-}
-
 /* Before a save takes its place. Another one that was kept before is of a time long past. */
 static void keep(const char *state_dir, const char *why, const char *option)
 {
@@ -216,31 +207,29 @@ static void tell(const char *state_dir, const struct snapshot *snapshot, const s
 			 snapshot->pin_count - restored - full);
 }
 
-static int put_back(struct restore *restore, const struct snapshot *snapshot, struct error *err)
+static int put_back(struct daemon *daemon, const struct snapshot *snapshot, struct error *err)
 {
-	struct datapath *dp = restore->daemon->datapath;
+	struct datapath *dp = daemon->datapath;
 	struct rainbow_due *pins = calloc(snapshot->pin_count + 1, sizeof(*pins));
 	struct now *now = calloc(1, sizeof(*now));
 	struct rainbow_restore clients = {0}, others = {0};
 	struct moment moment;
 	size_t count;
-	int rc = moment_read(restore->daemon, snapshot, &moment, err);
+	int rc = moment_read(daemon, snapshot, &moment, err);
 
-	restore->flows = calloc(snapshot->pin_count + 1, sizeof(*restore->flows));
-	if (!rc && (!pins || !now || !restore->flows))
+	if (!rc && (!pins || !now))
 		rc = error_set(err, ERROR_INTERNAL, NULL, "out of memory for %" PRIu64 " pins", snapshot->pin_count);
 	if (!rc) {
-		names_match(&restore->daemon->model, snapshot, now);
+		names_match(&daemon->model, snapshot, now);
 		count = gather(snapshot, true, now, &moment, pins);
 		rc = datapath_restore(dp, pins, count, true, &clients, err);
 	}
 	if (!rc) {
 		count = gather(snapshot, false, now, &moment, pins);
 		rc = datapath_restore(dp, pins, count, true, &others, err);
-		remember(restore, pins, count);
 	}
 	if (!rc)
-		tell(restore->daemon->config.state_dir, snapshot, &moment, &clients, &others);
+		tell(daemon->config.state_dir, snapshot, &moment, &clients, &others);
 	free(pins);
 	free(now);
 	return rc;
@@ -256,18 +245,13 @@ static void put_aside(const char *state_dir, const char *why)
 		  rename(path, aside) ? path : aside);
 }
 
-void restore_begin(struct restore **out, struct daemon *daemon)
+void restore_pins(struct daemon *daemon)
 {
-	struct restore *restore = calloc(1, sizeof(*restore));
 	char why[sizeof(((struct error *)0)->message) + 64];
 	struct snapshot snapshot;
 	struct error err;
 	int rc;
 
-	*out = restore;
-	if (!restore)
-		return;
-	restore->daemon = daemon;
 	rc = snapshot_read(daemon->config.state_dir, &snapshot, &err);
 	if (rc == -ERROR_NOT_FOUND)
 		return;
@@ -276,7 +260,7 @@ void restore_begin(struct restore **out, struct daemon *daemon)
 	if (rc == -ERROR_PRECONDITION)
 		put_aside(daemon->config.state_dir, err.message);
 	else
-		rc = rc ? rc : put_back(restore, &snapshot, &err);
+		rc = rc ? rc : put_back(daemon, &snapshot, &err);
 	if (rc && rc != -ERROR_PRECONDITION) {
 		snprintf(why, sizeof(why), "sessions of before are not restored: %s", err.message);
 		keep(daemon->config.state_dir, why, "");
@@ -318,12 +302,57 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(restore->tick, &rest);
 }
 
-void restore_ask(struct restore *restore)
+static bool room_make(struct restore *restore)
 {
-	struct timeval now = {0};
+	size_t room = restore->room ? 2 * restore->room : 1024;
+	struct rainbow_flow *flows;
 
-	if (!restore || !restore->count || !restore->daemon->probe)
+	if (restore->count < restore->room)
+		return true;
+	flows = realloc(restore->flows, room * sizeof(*flows));
+	if (!flows)
+		return false;
+	restore->flows = flows;
+	restore->room = room;
+	return true;
+}
+
+static bool is_to_ask(const struct restore *restore, const struct rainbow_flow *flow, const struct rainbow_pin *pin)
+{
+	const struct rainbow_service *service = datapath_service(restore->daemon->datapath, flow->service);
+
+	return pin->kind != RAINBOW_PIN_CLIENT && pin->flows & RAINBOW_FLOWS_STALE && pin_state_is_live(pin->state) &&
+	       service && service->protocol == IPPROTO_TCP;
+}
+
+static bool list_step(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg)
+{
+	struct restore *restore = arg;
+
+	if (!is_to_ask(restore, flow, pin))
+		return true;
+	if (!room_make(restore))
+		return false;
+	restore->flows[restore->count++] = *flow;
+	return true;
+}
+
+/* The pins themselves say who is to be asked: one that was killed while it asked has left no list. */
+void restore_ask(struct restore **out, struct daemon *daemon)
+{
+	struct restore *restore = daemon->probe ? calloc(1, sizeof(*restore)) : NULL;
+	struct timeval now = {0};
+	struct error err;
+
+	*out = restore;
+	if (!restore)
 		return;
+	restore->daemon = daemon;
+	if (datapath_pins_each(daemon->datapath, list_step, restore, &err))
+		log_error("restore", "%s; sessions that ended while no rainbowd ran may not be found", err.message);
+	if (!restore->count)
+		return;
+	log_info("restore", "%zu sessions of the snapshot are asked whether they are still there", restore->count);
 	restore->tick = evtimer_new(restore->daemon->base, on_tick, restore);
 	evtimer_add(restore->tick, &now);
 }
