@@ -16,6 +16,26 @@ refused() { # REGEX: the snapshot of now is refused with these words
 	rm -f -- "$(snapshot_path).refused"
 }
 
+# Gives each pin of a snapshot of less than 1,024 the other one of its two backends, with sums that are right.
+swap_backends() { # FILE
+	"$E2E_PYTHON" - "$1" <<-'END'
+		import struct, sys, zlib
+
+		path = sys.argv[1]
+		data = bytearray(open(path, 'rb').read())
+		services, versions, backends = struct.unpack_from('<3I', data, 56)
+		count, = struct.unpack_from('<Q', data, 72)
+		at = 96 + services * 56 + versions * 36
+		ids = [struct.unpack_from('<H', data, at + i * 24)[0] for i in range(backends)]
+		pins = at + backends * 24 + 4
+		for i in range(count):
+		    backend, = struct.unpack_from('<H', data, pins + i * 60 + 22)
+		    struct.pack_into('<H', data, pins + i * 60 + 22, sum(ids) - backend)
+		struct.pack_into('<I', data, pins + count * 60, zlib.crc32(data[pins:pins + count * 60]))
+		open(path, 'wb').write(data)
+	END
+}
+
 bad_snapshots() {
 	local good=$LAB_DIR/good
 
@@ -47,6 +67,15 @@ bad_snapshots() {
 	refused 'it belongs to another database'
 	rm -- "$LAB_DIR"/state/rainbow.db*
 	mv "$LAB_DIR"/database/* "$LAB_DIR/state"
+
+	part 'pins of one version on a backend of another'
+	cp "$good" "$(snapshot_path)"
+	swap_backends "$(snapshot_path)"
+	forget_kernel_state
+	lab_rainbowd_start tc
+	expect_match 'the log' "$(grep -a 'dropped' "$LAB_DIR/rainbowd.log" | tail -n 1)" '30 pins are dropped'
+	expect_eq 'restored' "$(live_count)" 0
+	lab_rainbowd_stop
 
 	part 'a version that is not there any more'
 	cp "$good" "$(snapshot_path)"

@@ -71,6 +71,7 @@ static void check_whole(const struct snapshot *snapshot)
 		must(pin->state == RAINBOW_PIN_LIVE || pin->state == RAINBOW_PIN_HALF_CLIENT ||
 		     pin->state == RAINBOW_PIN_HALF_SERVER);
 		must((pin->kind == RAINBOW_PIN_CLIENT) == !pin->flow.port);
+		must(pin->kind != RAINBOW_PIN_CLIENT || pin->state == RAINBOW_PIN_LIVE);
 		must(pin->client_scale <= 14 && pin->server_scale <= 14);
 	}
 }

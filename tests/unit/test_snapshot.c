@@ -261,6 +261,45 @@ static void test_lies(void **state)
 	}
 }
 
+/* A session of a client is live or not there: half closed it could never end. */
+static void test_half_closed_client(void **state)
+{
+	static const enum rainbow_pin_state states[] = {RAINBOW_PIN_LIVE, RAINBOW_PIN_HALF_CLIENT, RAINBOW_PIN_HALF_SERVER};
+	size_t i, length, names = 56 + 2 * 36 + 24;
+	struct snapshot read;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(write_pins(5, &err), 0);
+	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		uint8_t *bytes = slurp(&length), *pins = bytes + 96 + names + 4;
+
+		memset(pins + 16, 0, 2); /* port */
+		pins[24] = (uint8_t)states[i];
+		pins[25] = RAINBOW_PIN_CLIENT;
+		sum_again(pins, 5 * 60);
+		assert_int_equal(snapshot_parse(bytes, length, &read, &err), i ? -ERROR_PRECONDITION : 0);
+		snapshot_fini(&read);
+		free(bytes);
+	}
+}
+
+/* Longer than any snapshot, though it takes no room on the disk: refused before there is memory for it. */
+static void test_too_long(void **state)
+{
+	struct snapshot read;
+	struct error err;
+	char path[128];
+
+	(void)state;
+	assert_int_equal(write_pins(5, &err), 0);
+	path_of(SNAPSHOT_NAME, path);
+	assert_int_equal(truncate(path, 1LL << 31), 0);
+	assert_int_equal(snapshot_read(directory, &read, &err), -ERROR_PRECONDITION);
+	if (!strstr(err.message, "File too large"))
+		fail_msg("'%s'", err.message);
+}
+
 /* A limit on the size of files is the full disk. */
 static void test_full_disk_leaves_the_old_one(void **state)
 {
@@ -293,6 +332,8 @@ int main(void)
 	    cmocka_unit_test(test_torn_at_any_length),
 	    cmocka_unit_test(test_any_byte_flipped),
 	    cmocka_unit_test(test_lies),
+	    cmocka_unit_test(test_half_closed_client),
+	    cmocka_unit_test(test_too_long),
 	    cmocka_unit_test(test_full_disk_leaves_the_old_one),
 	};
 	char path[128];

@@ -148,9 +148,17 @@ static int moment_read(struct daemon *daemon, const struct snapshot *snapshot, s
 	return rc;
 }
 
+/* Names that are there yet do not belong together would count a session where nobody looks for it. */
+static bool is_at_home(struct datapath *dp, const struct rainbow_due *due)
+{
+	return due->flow.service && due->pin.version && due->pin.backend &&
+	       datapath_version(dp, due->pin.version)->service == due->flow.service &&
+	       datapath_backend(dp, due->pin.backend)->version == due->pin.version;
+}
+
 /* Those of a kind, or all others: client sessions go first, so that their flows find them. Returns how many there are. */
-static size_t gather(const struct snapshot *snapshot, bool clients, const struct now *now, const struct moment *moment,
-		     struct rainbow_due *out)
+static size_t gather(struct datapath *dp, const struct snapshot *snapshot, bool clients, const struct now *now,
+		     const struct moment *moment, struct rainbow_due *out)
 {
 	size_t count = 0;
 	uint64_t i;
@@ -165,7 +173,7 @@ static size_t gather(const struct snapshot *snapshot, bool clients, const struct
 		due->flow = saved->flow;
 		due->flow.service = id_now(now->service, RAINBOW_MAX_SERVICES, saved->flow.service);
 		due->pin = pin_of(saved, now, moment);
-		if (due->flow.service && due->pin.version && due->pin.backend)
+		if (is_at_home(dp, due))
 			count++;
 	}
 	return count;
@@ -221,11 +229,11 @@ static int put_back(struct daemon *daemon, const struct snapshot *snapshot, stru
 		rc = error_set(err, ERROR_INTERNAL, NULL, "out of memory for %" PRIu64 " pins", snapshot->pin_count);
 	if (!rc) {
 		names_match(&daemon->model, snapshot, now);
-		count = gather(snapshot, true, now, &moment, pins);
+		count = gather(dp, snapshot, true, now, &moment, pins);
 		rc = datapath_restore(dp, pins, count, true, &clients, err);
 	}
 	if (!rc) {
-		count = gather(snapshot, false, now, &moment, pins);
+		count = gather(dp, snapshot, false, now, &moment, pins);
 		rc = datapath_restore(dp, pins, count, true, &others, err);
 	}
 	if (!rc)

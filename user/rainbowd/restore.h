@@ -13,7 +13,7 @@ struct restore;
 
 /* A snapshot that is not whole, or not of this database, is told of and put aside; no session is put back then. Never fails. */
 void restore_pins(struct daemon *daemon);
-/* At each start: asks those restored, by this rainbowd or one before, that have not answered yet; RESTORE_RATE sessions a second. */
+/* At each start: asks those restored that have not answered yet, by whichever rainbowd; RESTORE_RATE sessions a second. */
 #define RESTORE_RATE 1000
 void restore_ask(struct restore **out, struct daemon *daemon);
 /* NULL is allowed. */

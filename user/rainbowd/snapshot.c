@@ -152,6 +152,9 @@ static bool pin_is_sound(const struct snapshot_pin *pin)
 	    pin->state == RAINBOW_PIN_LIVE || pin->state == RAINBOW_PIN_HALF_CLIENT || pin->state == RAINBOW_PIN_HALF_SERVER;
 	bool known = pin->kind == RAINBOW_PIN_SESSION || pin->kind == RAINBOW_PIN_FLOW || pin->kind == RAINBOW_PIN_CLIENT;
 
+	/* A client session has no halves: in such a state it could not end. */
+	if (pin->kind == RAINBOW_PIN_CLIENT && pin->state != RAINBOW_PIN_LIVE)
+		return false;
 	return live && known && (pin->kind == RAINBOW_PIN_CLIENT) == (pin->flow.port == 0) && pin->client_scale <= 14 &&
 	       pin->server_scale <= 14 && pin->client.window <= 0x40000000 && pin->server.window <= 0x40000000;
 }
