@@ -60,7 +60,8 @@ lifecycle() { # TOPOLOGY HOOK OFFLOADS
 			ctl detach --yes
 			lab_wait rainbowd 10 || fail 'rainbowd did not end well after detach'
 		else
-			expect_code 0 rainbowd_foreground --detach --pin-dir "$LAB_PINS"
+			expect_code 0 rainbowd_foreground --detach --pin-dir "$LAB_PINS" --state-dir "$LAB_DIR" # another's
+			expect_match 'what it says' "$E2E_OUT" "no session is saved.*the database in $LAB_DIR is not that of the maps"
 		fi
 		expect_eq 'traces after detach' "$(traces)" "$traces_before"
 		# No route leads to the service but rainbow (bpftool 7.1 can not show tcx).

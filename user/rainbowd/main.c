@@ -146,7 +146,7 @@ static const struct option_row rows[] = {
     {"max-sessions", "N", "room for so many sessions; counts when the maps are made (default 262144)", take_max_sessions},
     {"nursery", "N", "room for so many unproven handshakes; likewise (default 65536)", take_nursery},
     {"save-every", "D", "save the pins for a reboot so often (default 60s; 0: only at the end)", take_save_every},
-    {"detach", NULL, "remove hooks and maps, end all sessions, and exit", take_detach},
+    {"detach", NULL, "save the pins, remove hooks and maps, and exit", take_detach},
     {"log-level", "LEVEL", "error, warn, info (default) or debug", take_log_level},
     {"version", NULL, "print the version and exit", take_version},
     {"help", NULL, "print this and exit", take_help},
@@ -206,11 +206,10 @@ static int detach(const struct options *options)
 {
 	const struct daemon_config *config = &options->config;
 	struct datapath *dp = NULL;
-	struct error err;
+	struct error err, unsaved;
 	uint64_t saved;
-	int rc;
+	int rc, save_rc = saver_save_pinned(config->pin_dir, config->state_dir, &dp, &saved, &unsaved);
 
-	saved = saver_save_pinned(config->pin_dir, config->state_dir, &dp);
 	rc = datapath_remove(config->pin_dir, dp, &err);
 	datapath_close(dp);
 	if (rc) {
@@ -218,6 +217,8 @@ static int detach(const struct options *options)
 		return err.code;
 	}
 	printf("detached: hooks and maps under %s are removed\n", config->pin_dir);
+	if (save_rc && save_rc != -ERROR_NOT_FOUND)
+		fprintf(stderr, "rainbowd: no session is saved for the next start: %s\n", unsaved.message);
 	if (saved)
 		printf("%" PRIu64 " pins are saved in %s: those of sessions that are still there at the next start live on\n",
 		       saved, config->state_dir);

@@ -201,6 +201,7 @@ static void tell(const char *state_dir, const struct snapshot *snapshot, const s
 {
 	uint64_t restored = (uint64_t)clients->restored + others->restored;
 	uint64_t full = (uint64_t)clients->full + others->full;
+	uint64_t known = (uint64_t)clients->count + others->count;
 	char why[64], option[64];
 
 	log_info("restore", "%" PRIu64 " pins of live sessions are restored, as they were %" PRId64 " s ago", restored,
@@ -210,9 +211,14 @@ static void tell(const char *state_dir, const struct snapshot *snapshot, const s
 		snprintf(option, sizeof(option), " with --max-sessions %" PRIu64 " or more", snapshot->pin_count);
 		keep(state_dir, why, option);
 	}
-	if (snapshot->pin_count > restored + full)
+	if (snapshot->pin_count > known)
 		log_warn("restore", "%" PRIu64 " pins are dropped: their service, version or backend is not there any more",
-			 snapshot->pin_count - restored - full);
+			 snapshot->pin_count - known);
+	if (known > restored + full)
+		log_warn("restore",
+			 "%" PRIu64
+			 " pins are dropped: the snapshot has them twice, or on another backend than their client's session",
+			 known - restored - full);
 }
 
 static int put_back(struct daemon *daemon, const struct snapshot *snapshot, struct error *err)
@@ -249,8 +255,15 @@ static void put_aside(const char *state_dir, const char *why)
 
 	snprintf(path, sizeof(path), "%s/" SNAPSHOT_NAME, state_dir);
 	snprintf(aside, sizeof(aside), "%s.refused", path);
-	log_error("restore", "the snapshot %s is refused: %s; no session of before is restored. It is kept as %s", path, why,
-		  rename(path, aside) ? path : aside);
+	if (rename(path, aside))
+		log_error(
+		    "restore",
+		    "the snapshot %s is refused: %s; no session of before is restored. It can not be kept as %s (%s): the next "
+		    "save takes its place",
+		    path, why, aside, strerror(errno));
+	else
+		log_error("restore", "the snapshot %s is refused: %s; no session of before is restored. It is kept as %s", path,
+			  why, aside);
 }
 
 void restore_pins(struct daemon *daemon)

@@ -200,21 +200,21 @@ static bool database_is_of(struct datapath *dp, const char *state_dir)
 	return !rc && !memcmp(secret, datapath_meta(dp)->hash_secret, sizeof(secret));
 }
 
-uint64_t saver_save_pinned(const char *pin_dir, const char *state_dir, struct datapath **dp)
+int saver_save_pinned(const char *pin_dir, const char *state_dir, struct datapath **dp, uint64_t *saved, struct error *err)
 {
-	uint64_t saved = 0;
-	struct error err;
+	int rc = datapath_open_pinned(dp, pin_dir, err);
 
-	if (datapath_open_pinned(dp, pin_dir, &err) || !database_is_of(*dp, state_dir))
-		return 0;
-	/* Killed while it carried pins over: the table has not got all of them, the last snapshot may have. */
+	*saved = 0;
+	if (rc)
+		return rc;
+	if (!database_is_of(*dp, state_dir))
+		return error_set(err, ERROR_PRECONDITION, "state-dir", "the database in %s is not that of the maps in %s",
+				 state_dir, pin_dir);
+	/* The table has not got all of them, the last snapshot may have. */
 	if (datapath_meta(*dp)->hold)
-		return 0;
-	if (saver_save(*dp, state_dir, &saved, &err)) {
-		log_error("saver", "%s", err.message);
-		return 0;
-	}
-	return saved;
+		return error_set(err, ERROR_PRECONDITION, NULL,
+				 "a rainbowd was killed while it carried sessions over; the last snapshot stays as it is");
+	return saver_save(*dp, state_dir, saved, err);
 }
 
 /* --- when --------------------------------------------------------------------------------------------------------------- */

@@ -18,9 +18,9 @@ void saver_free(struct saver *saver);
 int saver_save(struct datapath *dp, const char *state_dir, uint64_t *saved, struct error *err);
 
 /*
- * Before maps are removed that no rainbowd holds: saves their pins if the database in state_dir is theirs, else does nothing.
- * *dp: those maps, open, or NULL. Returns how many pins are saved.
+ * Before maps are removed that no rainbowd holds: saves their pins if the database in state_dir is theirs, else err says why not.
+ * -ERROR_NOT_FOUND: there are no maps, so nothing to save. *dp: those maps, open, or NULL.
  */
-uint64_t saver_save_pinned(const char *pin_dir, const char *state_dir, struct datapath **dp);
+int saver_save_pinned(const char *pin_dir, const char *state_dir, struct datapath **dp, uint64_t *saved, struct error *err);
 
 #endif

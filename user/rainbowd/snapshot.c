@@ -534,13 +534,18 @@ bool snapshot_put(struct snapshot_writer *writer, const struct snapshot_pin *pin
 /* The bytes, then the name, then the directory that holds the name: whenever the power goes, the old file or the new one is there. */
 int snapshot_commit(struct snapshot_writer *writer, struct error *err)
 {
+	int rc = 0;
+
 	if (!write_block(writer) || !write_header(writer))
 		return fail(writer, writer->error, err);
-	if (fsync(writer->fd) || renameat(writer->directory, NEXT_NAME, writer->directory, SNAPSHOT_NAME) ||
-	    fsync(writer->directory))
+	if (fsync(writer->fd) || renameat(writer->directory, NEXT_NAME, writer->directory, SNAPSHOT_NAME))
 		return fail(writer, errno, err);
+	if (fsync(writer->directory))
+		rc = error_set(err, ERROR_INTERNAL, "state-dir",
+			       "the pins are saved for a reboot, but a power loss may bring the snapshot of before back: %s",
+			       strerror(errno));
 	writer_end(writer);
-	return 0;
+	return rc;
 }
 
 void snapshot_abandon(struct snapshot_writer *writer)

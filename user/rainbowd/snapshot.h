@@ -98,7 +98,7 @@ struct snapshot_writer {
 int snapshot_begin(struct snapshot_writer *writer, const char *state_dir, const struct snapshot *head, struct error *err);
 /* False: a write failed; abandon tells nothing, commit tells why. */
 bool snapshot_put(struct snapshot_writer *writer, const struct snapshot_pin *pin);
-/* On failure the file of before is as it was. Ends the writer in both cases. */
+/* On failure the file of before is as it was, or err says that it may come back. Ends the writer in both cases. */
 int snapshot_commit(struct snapshot_writer *writer, struct error *err);
 void snapshot_abandon(struct snapshot_writer *writer);
 
