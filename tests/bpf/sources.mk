@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 world_src := tests/bpf/packet.c tests/bpf/packet_check.c tests/bpf/world.c tests/bpf/world_maps.c tests/bpf/table.c \
-             user/rainbowd/pin_table.c
+             user/rainbowd/pin_table.c user/rainbowd/pin_walk.c
 bpf_libs := -lcmocka -lbpf -lelf -lz -lpthread
 
 programs += bpf/test_truth

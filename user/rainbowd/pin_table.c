@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* See pin_table.h. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <bpf/bpf.h>
 #include "rainbowd/pin_table.h"
+#include "rainbowd/pin_walk.h"
 
-#define BATCH     4096 /* pins a system call */
-#define BATCH_MAX (1u << 20)
-#define LOOKS     4
+#define LOOKS 4
 
 int pin_table_open(struct pin_table *table, int table_fd, uint32_t buckets, const __u64 secret[2], int overflow_fd)
 {
@@ -98,89 +96,26 @@ static int bucket_show(const struct rainbow_bucket *bucket,
 
 /* --- in rainbow_pin ----------------------------------------------------------------------------------------------------- */
 
-struct batch {
-	struct rainbow_flow *flows;
-	struct rainbow_pin *pins;
-	uint32_t room;
-	uint32_t count;
-	uint32_t place; /* where the next one begins */
-	bool begun;
+struct showing {
+	bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg);
+	void *arg;
 };
 
-static void batch_free(struct batch *batch)
+static bool overflow_show(const struct rainbow_flow *flow, const void *pin, void *arg)
 {
-	free(batch->flows);
-	free(batch->pins);
-}
+	const struct showing *showing = arg;
 
-static int batch_grow(struct batch *batch)
-{
-	uint32_t room = batch->room ? 2 * batch->room : BATCH;
-
-	if (room > BATCH_MAX)
-		return -ENOSPC;
-	batch_free(batch);
-	batch->flows = calloc(room, sizeof(*batch->flows));
-	batch->pins = calloc(room, sizeof(*batch->pins));
-	batch->room = room;
-	return batch->flows && batch->pins ? 0 : -ENOMEM;
-}
-
-/* 0: there is more; 1: that was the last; -errno. One hash bucket is never split, so a batch may be too small for it. */
-static int batch_next(struct batch *batch, int fd)
-{
-	int rc;
-
-	do {
-		uint32_t next = 0;
-
-		batch->count = batch->room;
-		rc = bpf_map_lookup_batch(fd, batch->begun ? &batch->place : NULL, &next, batch->flows, batch->pins,
-					  &batch->count, NULL)
-			 ? -errno
-			 : 0;
-		if (!rc || rc == -ENOENT) {
-			batch->place = next;
-			batch->begun = true;
-			return rc == -ENOENT;
-		}
-	} while (rc == -ENOSPC && !(rc = batch_grow(batch)));
-	return rc;
-}
-
-static bool batch_show(const struct batch *batch,
-		       bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg), void *arg)
-{
-	uint32_t i;
-
-	for (i = 0; i < batch->count; i++)
-		if (!each(&batch->flows[i], &batch->pins[i], arg))
-			return false;
-	return true;
-}
-
-static int overflow_each(int fd, bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg),
-			 void *arg)
-{
-	struct batch batch = {};
-	int rc = batch_grow(&batch);
-
-	while (!rc) {
-		rc = batch_next(&batch, fd);
-		if (rc >= 0 && !batch_show(&batch, each, arg))
-			rc = 1;
-	}
-	batch_free(&batch);
-	return rc < 0 ? rc : 0;
+	return showing->each(flow, pin, showing->arg);
 }
 
 int pin_table_each(const struct pin_table *table,
 		   bool (*each)(const struct rainbow_flow *flow, const struct rainbow_pin *pin, void *arg), void *arg)
 {
+	struct showing showing = {.each = each, .arg = arg};
 	uint32_t i;
 
 	for (i = 0; i < table->count; i++)
 		if (bucket_show(&table->buckets[i], each, arg))
 			return 0;
-	return overflow_each(table->overflow_fd, each, arg);
+	return pin_walk(table->overflow_fd, sizeof(struct rainbow_pin), overflow_show, &showing);
 }
