@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # A restore that does not go well: rainbowd is killed in it, or before it has asked who is still there; the table is too small.
-# Takes 30 s.
+# Takes 60 s.
 source "$(dirname "$0")/lib.sh"
 
 # rainbowd as the lab starts it, killed as it enters call N of those of that name. Its bpf(2) calls: $LAB_DIR/killed.strace.

@@ -3,7 +3,7 @@
 #
 # The snapshot of pins: one that is torn, another's or of a newer format is refused with a word and put aside; what its pins name and
 # is not there any more is dropped; a full disk leaves the one of before.
-# Takes 30 s.
+# Takes 35 s.
 source "$(dirname "$0")/lib.sh"
 
 refused() { # REGEX: the snapshot of now is refused with these words
