@@ -158,6 +158,26 @@ static void test_larger_and_smaller(void **state)
 	check_all(pins);
 }
 
+/* A table for so many, of which there are `pins`, made as if most had come since it was looked whether they fit. */
+static void open_too_small(uint32_t size)
+{
+	open_or_fail(pins + 100);
+	fill(pins);
+	datapath_meta(dp)->pins = size;
+	close_opened();
+	open_or_fail(size);
+	datapath_meta(dp)->pins = pins;
+}
+
+static void expect_nothing_changed(void)
+{
+	assert_int_equal(datapath_meta(dp)->hold, RAINBOW_HOLD_NONE);
+	close_opened();
+	open_or_fail(0);
+	take_over();
+	check_all(pins + 100);
+}
+
 static void test_too_small(void **state)
 {
 	struct error err = {};
@@ -166,13 +186,40 @@ static void test_too_small(void **state)
 	open_or_fail(pins + 100);
 	fill(pins);
 	close_opened();
-	open_or_fail(pins - 1);
+	assert_int_equal(open_sized(pins - 1, &err), -ERROR_PRECONDITION);
+	assert_non_null(strstr(err.message, "too few"));
+	open_or_fail(0);
+	expect_nothing_changed();
+}
+
+static void test_too_small_once_held(void **state)
+{
+	struct error err = {};
+
+	(void)state;
+	open_too_small(pins - 1);
 	assert_int_equal(datapath_hold(dp, &err), -ERROR_PRECONDITION);
 	assert_non_null(strstr(err.message, "too few"));
-	close_opened();
-	open_or_fail(0);
-	take_over();
-	check_all(pins + 100);
+	expect_nothing_changed();
+}
+
+/* Killed before it came to look; the next start asks for nothing, or for something else. */
+static void test_too_small_and_killed(void **state)
+{
+	struct error err = {};
+	uint32_t asks;
+
+	(void)state;
+	for (asks = 0; asks < 4; asks += 3) {
+		open_too_small(pins / 2);
+		datapath_meta(dp)->hold = RAINBOW_HOLD_SWITCHING;
+		close_opened();
+		open_or_fail(asks * pins);
+		assert_int_equal(datapath_hold(dp, &err), -ERROR_PRECONDITION);
+		assert_non_null(strstr(err.message, "too few"));
+		expect_nothing_changed();
+		remove_all(NULL);
+	}
 }
 
 static void kill_before(enum rainbow_hold hold, uint32_t copied)
@@ -304,6 +351,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(test_larger_and_smaller, remove_all),
 	    cmocka_unit_test_teardown(test_too_small, remove_all),
+	    cmocka_unit_test_teardown(test_too_small_once_held, remove_all),
+	    cmocka_unit_test_teardown(test_too_small_and_killed, remove_all),
 	    cmocka_unit_test_teardown(test_killed, remove_all),
 	    cmocka_unit_test_teardown(test_killed_in_the_swap, remove_all),
 	    cmocka_unit_test_teardown(test_later_state_stays, remove_all),
