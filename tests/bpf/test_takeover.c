@@ -57,6 +57,40 @@ static int remove_all(void **state)
 	return 0;
 }
 
+/* --- between two batches of pins that are put in ------------------------------------------------------------------------ */
+
+int __real_datapath_restore(struct datapath *to, const struct rainbow_due *due, size_t count, bool counted,
+			    struct rainbow_restore *sum, struct error *err);
+int __wrap_datapath_restore(struct datapath *to, const struct rainbow_due *due, size_t count, bool counted,
+			    struct rainbow_restore *sum, struct error *err);
+
+static const struct rainbow_flow *ending; /* ends as soon as it is in the new table */
+
+static void end_it(struct datapath *in)
+{
+	struct rainbow_close order = {.flow = *ending, .reason = RAINBOW_END_FORCED};
+	struct rainbow_pin pin;
+	struct error err;
+
+	if (datapath_pin_find(in, ending, &pin))
+		return;
+	assert_int_equal(datapath_close_session(in, &order, &err), 0);
+	assert_int_equal(order.closed, 1);
+	ending = NULL;
+}
+
+int __wrap_datapath_restore(struct datapath *to, const struct rainbow_due *due, size_t count, bool counted,
+			    struct rainbow_restore *sum, struct error *err)
+{
+	int rc = __real_datapath_restore(to, due, count, counted, sum, err);
+
+	if (ending)
+		end_it(to);
+	return rc;
+}
+
+/* --- pins --------------------------------------------------------------------------------------------------------------- */
+
 static struct rainbow_due pin_number(uint32_t i)
 {
 	struct rainbow_due due = {
@@ -312,6 +346,57 @@ static void test_later_state_stays(void **state)
 	assert_int_equal(datapath_meta(dp)->pins, pins);
 }
 
+/* Where in the table a flow lies, whatever its size: 0 to 255. */
+static uint32_t place_of(const struct rainbow_flow *flow)
+{
+	return rainbow_table_bucket(rainbow_table_hash(datapath_meta(dp)->table_secret, flow), 256);
+}
+
+/* A client session near the table's end, and a flow of it near its beginning. */
+static void client_and_flow(struct rainbow_due list[2])
+{
+	uint32_t i = pins;
+
+	do {
+		list[0] = pin_number(i++);
+		list[0].flow.port = 0;
+	} while (place_of(&list[0].flow) < 252);
+	list[0].pin.state = RAINBOW_PIN_LIVE;
+	list[0].pin.kind = RAINBOW_PIN_CLIENT;
+	list[0].pin.flows = 1;
+	list[1] = list[0];
+	list[1].pin.kind = RAINBOW_PIN_FLOW;
+	list[1].pin.flows = 0;
+	do
+		list[1].flow.port++;
+	while (place_of(&list[1].flow) > 16);
+}
+
+/* A flow that ends while others are still to be carried over is uncounted from its client's session. */
+static void test_flow_ends_meanwhile(void **state)
+{
+	struct rainbow_restore sum;
+	struct rainbow_due list[2];
+	struct rainbow_pin client;
+	struct error err;
+
+	(void)state;
+	assert_true(pins > RAINBOW_DUE * 9 / 8); /* more than one batch */
+	open_or_fail(pins + 100);
+	datapath_service(dp, 1)->client_prefix = 128;
+	client_and_flow(list);
+	assert_int_equal(datapath_restore(dp, list, 2, false, &sum, &err), 0);
+	fill(pins);
+	close_opened();
+	open_or_fail(2 * pins);
+	ending = &list[1].flow;
+	take_over();
+	assert_null(ending);
+	assert_int_equal(datapath_pin_find(dp, &list[0].flow, &client), 0);
+	assert_int_equal(client.state, RAINBOW_PIN_LIVE);
+	assert_int_equal(client.flows & RAINBOW_FLOWS_COUNT, 0);
+}
+
 /* After a reboot: sessions open; a client session and its flows; twice the same; without a backend. */
 static void test_counted(void **state)
 {
@@ -356,6 +441,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_killed, remove_all),
 	    cmocka_unit_test_teardown(test_killed_in_the_swap, remove_all),
 	    cmocka_unit_test_teardown(test_later_state_stays, remove_all),
+	    cmocka_unit_test_teardown(test_flow_ends_meanwhile, remove_all),
 	    cmocka_unit_test_teardown(test_counted, remove_all),
 	};
 	const struct CMUnitTest measure[] = {cmocka_unit_test_teardown(test_larger_and_smaller, remove_all)};

@@ -197,6 +197,8 @@ bool takeover_put(struct takeover_batch *batch, const struct rainbow_due *due)
 	/* In between two states or dead: nobody misses them. */
 	if (state == RAINBOW_PIN_FREE || state == RAINBOW_PIN_SETUP || state == RAINBOW_PIN_DEAD || state == RAINBOW_PIN_FREED)
 		return true;
+	if ((due->pin.kind == RAINBOW_PIN_CLIENT) != batch->clients)
+		return true;
 	batch->due[batch->count++] = *due;
 	return batch->count < RAINBOW_DUE || batch_flush(batch);
 }
@@ -232,6 +234,12 @@ static int copy_table(struct datapath *dp, struct takeover_batch *batch)
 	return rc;
 }
 
+static int copy_old(struct datapath *dp, struct takeover_batch *batch, bool clients)
+{
+	batch->clients = clients;
+	return dp->takeover == TAKEOVER_MIGRATE ? migrate_pins(dp, batch) : copy_table(dp, batch);
+}
+
 static int copy_pins(struct datapath *dp, struct error *err)
 {
 	struct takeover_batch batch = {.dp = dp, .err = err, .due = calloc(RAINBOW_DUE, sizeof(*batch.due))};
@@ -239,7 +247,9 @@ static int copy_pins(struct datapath *dp, struct error *err)
 
 	if (!batch.due)
 		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
-	rc = dp->takeover == TAKEOVER_MIGRATE ? migrate_pins(dp, &batch) : copy_table(dp, &batch);
+	rc = copy_old(dp, &batch, true);
+	if (!rc && !batch.rc)
+		rc = copy_old(dp, &batch, false);
 	if (!rc && !batch.rc && batch.count)
 		batch_flush(&batch);
 	free(batch.due);
