@@ -171,6 +171,13 @@ int datapath_hold(struct datapath *dp, struct error *err)
 
 void datapath_hold_undo(struct datapath *dp)
 {
+	struct error err;
+
+	if (dp->switched) { /* there is no way back to the old table */
+		if (datapath_take_over(dp, &err))
+			log_error("datapath", "%s", err.message);
+		return;
+	}
 	/* A killed rainbowd may have switched some. */
 	if (dp->takeover == TAKEOVER_RESIZE && !dp->resumes && hold_of(dp) == RAINBOW_HOLD_SWITCHING)
 		resize_undo(dp);
