@@ -380,6 +380,11 @@ static void on_table_full(struct scene *scene)
 	scene->world->meta->pins = i;
 }
 
+static void on_hold(struct scene *scene) /* pins are being carried over into another table */
+{
+	scene->world->meta->hold = RAINBOW_HOLD_COPYING;
+}
+
 static void on_drop_strays(struct scene *scene)
 {
 	scene->world->service[1].stray = RAINBOW_STRAY_DROP;
@@ -438,6 +443,7 @@ static const struct event {
     {"leave", on_leave},
     {"full", on_full},
     {"table-full", on_table_full},
+    {"hold", on_hold},
     {"drop-strays", on_drop_strays},
     {"pass-strays", on_pass_strays},
     {"seconds", on_seconds},

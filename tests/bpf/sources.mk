@@ -26,7 +26,7 @@ bpf/test_datapath_maps_libs := $(bpf_libs)
 
 programs += bpf/test_takeover
 bpf/test_takeover_src := tests/bpf/test_takeover.c tests/bpf/ground.c $(datapath_src)
-bpf/test_takeover_libs := $(bpf_libs)
+bpf/test_takeover_libs := $(bpf_libs) -Wl,--wrap=datapath_restore
 
 programs += bpf/test_hooks
 bpf/test_hooks_src := tests/bpf/test_hooks.c tests/bpf/stream.c tests/bpf/ground.c $(datapath_src)

@@ -31,15 +31,22 @@ static const struct datapath_config config = {.pin_dir = GROUND_PIN_DIR, .pins =
 
 static struct datapath *opened; /* closed by tear_down, where a test failed */
 
-static struct datapath *open_or_fail(void)
+static struct datapath *open_sized(uint32_t pins)
 {
+	struct datapath_config sized = config;
 	struct error err = {};
 	bool adopted;
 
-	if (datapath_open(&opened, &config, &adopted, &err))
+	sized.pins = pins;
+	if (datapath_open(&opened, &sized, &adopted, &err))
 		fail_msg("%s", err.message);
 	datapath_mark_whole(opened);
 	return opened;
+}
+
+static struct datapath *open_or_fail(void)
+{
+	return open_sized(config.pins);
 }
 
 static void close_opened(void)
@@ -450,6 +457,57 @@ static void test_refusals(void **state)
 	close_opened();
 }
 
+/* Does the hook pinned under this name look into the table of pins that is pinned now? */
+static bool looks_into_table(const char *hook)
+{
+	uint32_t maps[64], program, length, i;
+	struct bpf_prog_info info = {.nr_map_ids = 64, .map_ids = (uintptr_t)maps};
+	struct bpf_map_info table = {};
+	int fd = ground_open("rainbow_table");
+
+	length = sizeof(table);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &table, &length), 0);
+	close(fd);
+	link_id(hook, &program);
+	fd = bpf_prog_get_fd_by_id(program);
+	length = sizeof(info);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &length), 0);
+	close(fd);
+	for (i = 0; i < info.nr_map_ids && i < 64; i++)
+		if (maps[i] == table.id)
+			return true;
+	return false;
+}
+
+/* Another --max-sessions together with a kind of hook that is refused: no side of the interface stays with the old table. */
+static void test_refused_while_resized(void **state)
+{
+	const struct rainbow_due session = {.flow = {.port = 1, .service = 1}, .pin = {.state = RAINBOW_PIN_LIVE}};
+	struct datapath *dp = open_or_fail();
+	int somebody = pass_all(BPF_PROG_TYPE_XDP);
+	struct rainbow_restore sum;
+	struct rainbow_pin pin;
+	struct error err = {};
+
+	(void)state;
+	attach_or_fail(dp, "v0:tc");
+	assert_int_equal(datapath_restore(dp, &session, 1, false, &sum, &err), 0);
+	close_opened();
+	assert_int_equal(bpf_xdp_attach((int)if_nametoindex("v0"), somebody, XDP_FLAGS_DRV_MODE, NULL), 0);
+	dp = open_sized(2 * config.pins);
+	assert_int_equal(datapath_hold(dp, &err), 0);
+	attach_refused(dp, "v0:xdp", ERROR_CONFLICT, "\"somebody\"");
+	datapath_hold_undo(dp);
+	assert_int_equal(datapath_meta(dp)->hold, RAINBOW_HOLD_NONE);
+	assert_int_equal(datapath_pin_limit(dp), 2 * config.pins);
+	assert_true(looks_into_table("ingress"));
+	assert_true(looks_into_table("egress"));
+	assert_int_equal(datapath_pin_find(dp, &session.flow, &pin), 0);
+	expect(dp, "v0", "tcx", "tcx");
+	close(somebody);
+	close_opened();
+}
+
 static bool has_tcx(void)
 {
 	LIBBPF_OPTS(bpf_prog_query_opts, query);
@@ -532,7 +590,7 @@ int main(void)
 	const struct CMUnitTest with_tcx[] = {
 	    HOOK_TEST(test_kinds),           HOOK_TEST(test_no_packet_unseen), HOOK_TEST(test_killed_and_taken_over),
 	    HOOK_TEST(test_removed),         HOOK_TEST(test_detach_others),    HOOK_TEST(test_interface_made_again),
-	    HOOK_TEST(test_other_namespace), HOOK_TEST(test_refusals),
+	    HOOK_TEST(test_other_namespace), HOOK_TEST(test_refusals),         HOOK_TEST(test_refused_while_resized),
 	};
 	int failed;
 

@@ -60,6 +60,40 @@ static int remove_all(void **state)
 	return 0;
 }
 
+/* --- between two batches of pins that are put in ------------------------------------------------------------------------ */
+
+int __real_datapath_restore(struct datapath *to, const struct rainbow_due *due, size_t count, bool counted,
+			    struct rainbow_restore *sum, struct error *err);
+int __wrap_datapath_restore(struct datapath *to, const struct rainbow_due *due, size_t count, bool counted,
+			    struct rainbow_restore *sum, struct error *err);
+
+static const struct rainbow_flow *ending; /* ends as soon as it is in the new table */
+
+static void end_it(struct datapath *in)
+{
+	struct rainbow_close order = {.flow = *ending, .reason = RAINBOW_END_FORCED};
+	struct rainbow_pin pin;
+	struct error err;
+
+	if (datapath_pin_find(in, ending, &pin))
+		return;
+	assert_int_equal(datapath_close_session(in, &order, &err), 0);
+	assert_int_equal(order.closed, 1);
+	ending = NULL;
+}
+
+int __wrap_datapath_restore(struct datapath *to, const struct rainbow_due *due, size_t count, bool counted,
+			    struct rainbow_restore *sum, struct error *err)
+{
+	int rc = __real_datapath_restore(to, due, count, counted, sum, err);
+
+	if (ending)
+		end_it(to);
+	return rc;
+}
+
+/* --- pins --------------------------------------------------------------------------------------------------------------- */
+
 static struct rainbow_due pin_number(uint32_t i)
 {
 	struct rainbow_due due = {
@@ -161,6 +195,26 @@ static void test_larger_and_smaller(void **state)
 	check_all(pins);
 }
 
+/* A table for so many, of which there are `pins`, made as if most had come since it was looked whether they fit. */
+static void open_too_small(uint32_t size)
+{
+	open_or_fail(pins + 100);
+	fill(pins);
+	datapath_meta(dp)->pins = size;
+	close_opened();
+	open_or_fail(size);
+	datapath_meta(dp)->pins = pins;
+}
+
+static void expect_nothing_changed(void)
+{
+	assert_int_equal(datapath_meta(dp)->hold, RAINBOW_HOLD_NONE);
+	close_opened();
+	open_or_fail(0);
+	take_over();
+	check_all(pins + 100);
+}
+
 static void test_too_small(void **state)
 {
 	struct error err = {};
@@ -169,13 +223,40 @@ static void test_too_small(void **state)
 	open_or_fail(pins + 100);
 	fill(pins);
 	close_opened();
-	open_or_fail(pins - 1);
+	assert_int_equal(open_sized(pins - 1, &err), -ERROR_PRECONDITION);
+	assert_non_null(strstr(err.message, "too few"));
+	open_or_fail(0);
+	expect_nothing_changed();
+}
+
+static void test_too_small_once_held(void **state)
+{
+	struct error err = {};
+
+	(void)state;
+	open_too_small(pins - 1);
 	assert_int_equal(datapath_hold(dp, &err), -ERROR_PRECONDITION);
 	assert_non_null(strstr(err.message, "too few"));
-	close_opened();
-	open_or_fail(0);
-	take_over();
-	check_all(pins + 100);
+	expect_nothing_changed();
+}
+
+/* Killed before it came to look; the next start asks for nothing, or for something else. */
+static void test_too_small_and_killed(void **state)
+{
+	struct error err = {};
+	uint32_t asks;
+
+	(void)state;
+	for (asks = 0; asks < 4; asks += 3) {
+		open_too_small(pins / 2);
+		datapath_meta(dp)->hold = RAINBOW_HOLD_SWITCHING;
+		close_opened();
+		open_or_fail(asks * pins);
+		assert_int_equal(datapath_hold(dp, &err), -ERROR_PRECONDITION);
+		assert_non_null(strstr(err.message, "too few"));
+		expect_nothing_changed();
+		remove_all(NULL);
+	}
 }
 
 static void kill_before(enum rainbow_hold hold, uint32_t copied)
@@ -268,6 +349,57 @@ static void test_later_state_stays(void **state)
 	assert_int_equal(datapath_meta(dp)->pins, pins);
 }
 
+/* Where in the table a flow lies, whatever its size: 0 to 255. */
+static uint32_t place_of(const struct rainbow_flow *flow)
+{
+	return rainbow_table_bucket(rainbow_table_hash(datapath_meta(dp)->table_secret, flow), 256);
+}
+
+/* A client session near the table's end, and a flow of it near its beginning. */
+static void client_and_flow(struct rainbow_due list[2])
+{
+	uint32_t i = pins;
+
+	do {
+		list[0] = pin_number(i++);
+		list[0].flow.port = 0;
+	} while (place_of(&list[0].flow) < 252);
+	list[0].pin.state = RAINBOW_PIN_LIVE;
+	list[0].pin.kind = RAINBOW_PIN_CLIENT;
+	list[0].pin.flows = 1;
+	list[1] = list[0];
+	list[1].pin.kind = RAINBOW_PIN_FLOW;
+	list[1].pin.flows = 0;
+	do
+		list[1].flow.port++;
+	while (place_of(&list[1].flow) > 16);
+}
+
+/* A flow that ends while others are still to be carried over is uncounted from its client's session. */
+static void test_flow_ends_meanwhile(void **state)
+{
+	struct rainbow_restore sum;
+	struct rainbow_due list[2];
+	struct rainbow_pin client;
+	struct error err;
+
+	(void)state;
+	assert_true(pins > RAINBOW_DUE * 9 / 8); /* more than one batch */
+	open_or_fail(pins + 100);
+	datapath_service(dp, 1)->client_prefix = 128;
+	client_and_flow(list);
+	assert_int_equal(datapath_restore(dp, list, 2, false, &sum, &err), 0);
+	fill(pins);
+	close_opened();
+	open_or_fail(2 * pins);
+	ending = &list[1].flow;
+	take_over();
+	assert_null(ending);
+	assert_int_equal(datapath_pin_find(dp, &list[0].flow, &client), 0);
+	assert_int_equal(client.state, RAINBOW_PIN_LIVE);
+	assert_int_equal(client.flows & RAINBOW_FLOWS_COUNT, 0);
+}
+
 /* After a reboot: sessions open; a client session and its flows; twice the same; without a backend. */
 static void test_counted(void **state)
 {
@@ -307,9 +439,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(test_larger_and_smaller, remove_all),
 	    cmocka_unit_test_teardown(test_too_small, remove_all),
+	    cmocka_unit_test_teardown(test_too_small_once_held, remove_all),
+	    cmocka_unit_test_teardown(test_too_small_and_killed, remove_all),
 	    cmocka_unit_test_teardown(test_killed, remove_all),
 	    cmocka_unit_test_teardown(test_killed_in_the_swap, remove_all),
 	    cmocka_unit_test_teardown(test_later_state_stays, remove_all),
+	    cmocka_unit_test_teardown(test_flow_ends_meanwhile, remove_all),
 	    cmocka_unit_test_teardown(test_counted, remove_all),
 	};
 	const struct CMUnitTest measure[] = {cmocka_unit_test_teardown(test_larger_and_smaller, remove_all)};

@@ -320,6 +320,22 @@ const struct row truth_rows[] = {
     {"4.83 ... in another version", .prior = CLOSING " turn syn-other synack-other", .packet = "ack-other",
      .fate = FATE_TO_BACKEND, .counter = "requests", .version = 2, .pin = RAINBOW_PIN_LIVE, .after = {.opened = 1, .fin = 1}},
 
+    /* 4: while pins are carried over */
+    {"4.90 held: a live pin is followed", .prior = LIVE " hold", .packet = "data", .fate = FATE_TO_BACKEND,
+     .counter = "requests", .pin = RAINBOW_PIN_LIVE, .after = {ONE_LIVE}},
+    {"4.91 ... both ways", .prior = LIVE " hold", .packet = "sdata", .fate = FATE_TO_CLIENT, .counter = "replies",
+     .pin = RAINBOW_PIN_LIVE, .after = {ONE_LIVE}},
+    {"4.92 ... what may be of a pin to come waits", .prior = "hold", .packet = "data", .fate = FATE_DROPPED, .counter = "held"},
+    {"4.93 ... a reply, too", .prior = "hold", .packet = "sdata", .fate = FATE_DROPPED, .counter = "held"},
+    {"4.94 ... a SYN", .prior = "hold", .packet = "syn", .fate = FATE_DROPPED, .counter = "held"},
+    {"4.95 ... its answer", .prior = "syn hold", .packet = "synack", .fate = FATE_DROPPED, .counter = "held"},
+    {"4.96 ... the ACK that would open a session", .prior = "syn synack hold", .packet = "ack", .fate = FATE_DROPPED,
+     .counter = "held"},
+    {"4.97 ... on an ended pin", .prior = CLOSING " hold", .packet = "syn-other", .fate = FATE_DROPPED, .counter = "held",
+     .pin = RAINBOW_PIN_CLOSING, .after = {ONE_FIN}},
+    {"4.98 ... a datagram", .protocol = IPPROTO_UDP, .prior = "ask answer hold", .packet = "ask", .fate = FATE_DROPPED,
+     .counter = "held"},
+
     /* 5: the nursery */
     {"5.01 a repeated SYN gets the same answer", .prior = "syn turn", .packet = "syn", .fate = FATE_TO_BACKEND,
      .counter = "handshakes"},

@@ -44,7 +44,8 @@ void datapath_close(struct datapath *dp);
 /*
  * Around the first datapath_attach after an open: where pins have to be carried over (another size, another schema), from the one to
  * the end of the other no session opens, and packets of those not yet carried over are dropped, for their senders to repeat; else
- * these do nothing. undo: where no hook could be attached, so that none has changed. takeover.h says how.
+ * these do nothing. undo: where no hook could be attached as wished; if one was given our programs all the same (a change of its kind
+ * was refused), the pins are carried over to the end instead. takeover.h says how.
  */
 int datapath_hold(struct datapath *dp, struct error *err);
 void datapath_hold_undo(struct datapath *dp);

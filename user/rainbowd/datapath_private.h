@@ -32,6 +32,7 @@ struct datapath {
 	enum takeover_kind takeover;
 	bool resumes;       /* a killed rainbowd had begun it */
 	bool resizes;       /* the table of pins was made with another size */
+	bool switched;      /* a hook that was there has our programs */
 	bool migrates;      /* `old` holds a whole set of schema 1 */
 	struct pin_dir old; /* where maps of schema 1 are, or the mark that keeps an older rainbowd away; fd -1: neither */
 	uint32_t lookup_id_before; /* map id of its rainbow_lookup */

@@ -94,15 +94,13 @@ static enum rainbow_hook_kind kind_choose(const struct netdev *dev)
 	return netdev_is_physical(dev) ? RAINBOW_HOOK_XDP : RAINBOW_HOOK_TC;
 }
 
-/* Attaches as wished; *kind is what it came to. */
-static int interface_attach(const struct attach_place *place, const struct netdev *dev, const struct hook_wish *wish,
-			    const struct programs *programs, enum rainbow_hook_kind *kind, struct error *err)
+/* As wished; *kind is what it came to. */
+static int ingress_attach(const struct attach_place *place, const struct netdev *dev, const struct hook_wish *wish,
+			  const struct programs *programs, enum rainbow_hook_kind *kind, struct error *err)
 {
 	struct error why = {};
-	int rc = attach_tc(place, ATTACH_EGRESS, programs->egress, err);
+	int rc;
 
-	if (rc)
-		return rc;
 	*kind = wish->kind ? wish->kind : kind_choose(dev);
 	if (wish->kind || *kind == RAINBOW_HOOK_TC)
 		return ingress_set(place, *kind, programs, err);
@@ -112,6 +110,24 @@ static int interface_attach(const struct attach_place *place, const struct netde
 	log_warn("datapath", "%s:auto takes tc, because: %s", wish->interface, why.message);
 	*kind = RAINBOW_HOOK_TC;
 	return ingress_set(place, *kind, programs, err);
+}
+
+/*
+ * What is there is given our programs before it is changed to what is wished: where that is refused, ingress and egress still look
+ * into the same table of pins.
+ */
+static int interface_attach(struct datapath *dp, const struct attach_place *place, const struct netdev *dev,
+			    const struct hook_wish *wish, enum rainbow_hook_kind before, enum rainbow_hook_kind *kind,
+			    struct error *err)
+{
+	struct programs programs = programs_of(dp);
+	int rc = attach_tc(place, ATTACH_EGRESS, programs.egress, err);
+
+	if (!rc && before) {
+		dp->switched = true;
+		rc = ingress_set(place, before, &programs, err);
+	}
+	return rc ? rc : ingress_attach(place, dev, wish, &programs, kind, err);
 }
 
 /* --- rainbow_hook: what the programs and a later rainbowd know of it ------------------------------------------------------ */
@@ -205,7 +221,6 @@ static int interface_check(const struct hook_wish *wish, struct netdev *dev, str
 
 int datapath_attach(struct datapath *dp, const struct hook_wish *wish, struct error *err)
 {
-	struct programs programs = programs_of(dp);
 	enum rainbow_hook_kind before, kind;
 	struct netdev dev;
 	int rc = interface_check(wish, &dev, err);
@@ -223,7 +238,7 @@ int datapath_attach(struct datapath *dp, const struct hook_wish *wish, struct er
 	rc = record_put(dp, &dev, before && (before == wish->kind || !wish->kind) ? before : RAINBOW_HOOK_TC, err);
 	if (rc)
 		return rc;
-	rc = interface_attach(&place, &dev, wish, &programs, &kind, err);
+	rc = interface_attach(dp, &place, &dev, wish, before, &kind, err);
 	if (rc && !before) {
 		known_end(&dp->dir, bpf_map__fd(dp->skeleton->maps.rainbow_hook), dp->lookup_id, dev.ifindex);
 		return rc;

@@ -86,6 +86,18 @@ static int next_pin(struct datapath *dp, struct error *err)
 	return 0;
 }
 
+/* Before the hold, which would make sessions wait for nothing. Sessions go on opening until then: hold_resize looks again. */
+static int resize_begin(struct datapath *dp, uint32_t pins, struct error *err)
+{
+	struct rainbow_meta *meta = datapath_meta(dp);
+
+	if (meta->pins > pins)
+		return takeover_refuse_small(pins, meta->pins, err);
+	dp->takeover = TAKEOVER_RESIZE;
+	meta->next_limit = pins;
+	return next_pin(dp, err);
+}
+
 int takeover_begin(struct datapath *dp, uint32_t pins, struct error *err)
 {
 	if (dp->migrates) {
@@ -93,11 +105,8 @@ int takeover_begin(struct datapath *dp, uint32_t pins, struct error *err)
 		datapath_meta(dp)->next_limit = datapath_meta(dp)->pin_limit;
 		return 0;
 	}
-	if (dp->resizes) {
-		dp->takeover = TAKEOVER_RESIZE;
-		datapath_meta(dp)->next_limit = pins;
-		return next_pin(dp, err);
-	}
+	if (dp->resizes)
+		return resize_begin(dp, pins, err);
 	if (dp->resumes)
 		dp->takeover = TAKEOVER_RESIZE;
 	return 0;
@@ -120,19 +129,29 @@ static void resize_undo(struct datapath *dp)
 	dp->takeover = TAKEOVER_NONE;
 }
 
-/* Once nothing opens any more, what there is must fit. */
+/*
+ * Once nothing opens any more, what there is must fit. Also where a killed rainbowd began the hold: it may not have come to look.
+ * Pins do not rise under the hold, so where there are too many it has not, and no hook is switched yet.
+ */
 static int hold_resize(struct datapath *dp, struct error *err)
 {
 	struct rainbow_meta *meta = datapath_meta(dp);
+	bool too_many;
 	int rc;
 
-	if (hold_of(dp) != RAINBOW_HOLD_NONE)
+	if (hold_of(dp) > RAINBOW_HOLD_SWITCHING)
 		return 0;
 	hold_set(dp, RAINBOW_HOLD_SWITCHING);
 	rc = datapath_barrier(dp, err);
-	if (!rc && meta->pins > meta->next_limit)
+	too_many = !rc && meta->pins > meta->next_limit;
+	if (too_many && !dp->resumes)
 		rc = takeover_refuse_small(meta->next_limit, meta->pins, err);
-	if (rc)
+	else if (too_many)
+		rc = error_set(err, ERROR_PRECONDITION, "max-sessions",
+			       "an earlier rainbowd was killed while it tried --max-sessions %u, too few for the %" PRIu64
+			       " sessions that are there; that is undone and none is lost: start rainbowd again",
+			       meta->next_limit, (uint64_t)meta->pins);
+	if (too_many || (rc && !dp->resumes))
 		resize_undo(dp);
 	return rc;
 }
@@ -142,8 +161,8 @@ int datapath_hold(struct datapath *dp, struct error *err)
 	dp->held_ms = monotonic_ms();
 	if (dp->resumes)
 		log_warn("datapath",
-			 "an earlier rainbowd was killed while it carried sessions over into a table for %u; that "
-			 "is finished now",
+			 "an earlier rainbowd was killed while it carried sessions over into a table for %u; this "
+			 "one goes on with it",
 			 datapath_meta(dp)->next_limit);
 	if (dp->takeover == TAKEOVER_RESIZE)
 		return hold_resize(dp, err);
@@ -152,6 +171,13 @@ int datapath_hold(struct datapath *dp, struct error *err)
 
 void datapath_hold_undo(struct datapath *dp)
 {
+	struct error err;
+
+	if (dp->switched) { /* there is no way back to the old table */
+		if (datapath_take_over(dp, &err))
+			log_error("datapath", "%s", err.message);
+		return;
+	}
 	/* A killed rainbowd may have switched some. */
 	if (dp->takeover == TAKEOVER_RESIZE && !dp->resumes && hold_of(dp) == RAINBOW_HOLD_SWITCHING)
 		resize_undo(dp);
@@ -177,6 +203,8 @@ bool takeover_put(struct takeover_batch *batch, const struct rainbow_due *due)
 
 	/* In between two states or dead: nobody misses them. */
 	if (state == RAINBOW_PIN_FREE || state == RAINBOW_PIN_SETUP || state == RAINBOW_PIN_DEAD || state == RAINBOW_PIN_FREED)
+		return true;
+	if ((due->pin.kind == RAINBOW_PIN_CLIENT) != batch->clients)
 		return true;
 	batch->due[batch->count++] = *due;
 	return batch->count < RAINBOW_DUE || batch_flush(batch);
@@ -213,6 +241,12 @@ static int copy_table(struct datapath *dp, struct takeover_batch *batch)
 	return rc;
 }
 
+static int copy_old(struct datapath *dp, struct takeover_batch *batch, bool clients)
+{
+	batch->clients = clients;
+	return dp->takeover == TAKEOVER_MIGRATE ? migrate_pins(dp, batch) : copy_table(dp, batch);
+}
+
 static int copy_pins(struct datapath *dp, struct error *err)
 {
 	struct takeover_batch batch = {.dp = dp, .err = err, .due = calloc(RAINBOW_DUE, sizeof(*batch.due))};
@@ -220,7 +254,9 @@ static int copy_pins(struct datapath *dp, struct error *err)
 
 	if (!batch.due)
 		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
-	rc = dp->takeover == TAKEOVER_MIGRATE ? migrate_pins(dp, &batch) : copy_table(dp, &batch);
+	rc = copy_old(dp, &batch, true);
+	if (!rc && !batch.rc)
+		rc = copy_old(dp, &batch, false);
 	if (!rc && !batch.rc && batch.count)
 		batch_flush(&batch);
 	free(batch.due);

@@ -45,9 +45,13 @@ int takeover_begin(struct datapath *dp, uint32_t pins, struct error *err);
 
 int takeover_refuse_small(uint32_t wanted, uint64_t pins, struct error *err);
 
-/* Pins to be put in, gathered so that one run of the program takes many. */
+/*
+ * Pins to be put in, gathered so that one run of the program takes many. The old table is walked twice, for the sessions of clients
+ * first: a flow goes on as soon as it is put in, and if it ends it must find its client, whose count of flows would stay too high.
+ */
 struct takeover_batch {
 	struct datapath *dp;
+	bool clients; /* the walk for these, not that for all others */
 	struct rainbow_due *due;
 	uint32_t count;
 	uint64_t put, there, full;
