@@ -138,7 +138,8 @@ static size_t switch_hooks(struct daemon *daemon, struct error *err)
 		else
 			log_error("daemon", "%s", err->message);
 	}
-	if (datapath_detach_others(daemon->datapath, daemon->config.wishes, daemon->config.wish_count, &detach))
+	/* A start that is refused takes nothing away. */
+	if (attached && datapath_detach_others(daemon->datapath, daemon->config.wishes, daemon->config.wish_count, &detach))
 		log_error("daemon", "%s", detach.message);
 	return attached;
 }
