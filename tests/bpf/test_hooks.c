@@ -460,7 +460,7 @@ static void test_refusals(void **state)
 /* Does the hook pinned under this name look into the table of pins that is pinned now? */
 static bool looks_into_table(const char *hook)
 {
-	uint32_t maps[64], program, length, i;
+	uint32_t maps[64] = {0}, program, length, i;
 	struct bpf_prog_info info = {.nr_map_ids = 64, .map_ids = (uintptr_t)maps};
 	struct bpf_map_info table = {};
 	int fd = ground_open("rainbow_table");
