@@ -3,11 +3,11 @@
  * Carrying the pins over into a new table while sessions run: because --max-sessions asks for another size, or because the maps
  * are of an older schema (migrate.h). Private to the files that talk to libbpf.
  *
- *   datapath_open       the new table and programs on it are made; rainbow_next_pin keeps the table across a kill -9
+ *   datapath_open       the new table and programs on it are made; rainbow_next_{table,pin} keep it across a kill -9
  *   datapath_hold       hold = SWITCHING: no session opens any more
  *   datapath_attach...  hook after hook, in one step each, from the old programs to the new
  *   datapath_take_over  barrier: nobody uses the old table. hold = COPYING: pin after pin into the new table, from where its
- *                       session goes on at once; hold = SWAPPING: rainbow_next_pin becomes rainbow_pin, what is old goes; NONE
+ *                       session goes on at once; hold = SWAPPING: rainbow_next_* take the names, what is old goes; NONE
  *
  * The hold drops packets that find no live pin, so a session waits from the switch of its hook until its pin is copied, and new
  * ones until all are. A rainbowd killed in between is continued by the next one at the step that `hold` names: old pins are put
