@@ -6,6 +6,7 @@
 #ifndef RAINBOW_BPF_CHOOSE_H
 #define RAINBOW_BPF_CHOOSE_H
 
+#include "cot.h"
 #include "session.h"
 
 struct choice {
@@ -46,10 +47,10 @@ static __always_inline __u32 choose_steered(const struct rainbow_flow *flow, con
 static __always_inline int choose_affine(const struct rainbow_flow *flow, __u32 steered, struct choice *choice)
 {
 	struct rainbow_service *service = service_get(flow->service);
-	struct rainbow_nursling *nursling;
 	struct rainbow_pin *client;
 	struct rainbow_meta *meta = meta_get();
 	struct rainbow_flow key;
+	struct cot cot;
 
 	if (!service || !meta)
 		return 0;
@@ -69,15 +70,14 @@ static __always_inline int choose_affine(const struct rainbow_flow *flow, __u32 
 	}
 	if (steered)
 		return 0;
-	nursling = bpf_map_lookup_elem(&rainbow_nursery, &key);
-	if (!nursling)
+	if (cot_find(&key, &cot) != COT_FOUND)
 		return 0;
-	if (jiffies_now() - nursling->began > meta->nursery_seconds * meta->hz || !version_takes_new(nursling->version)) {
-		bpf_map_delete_elem(&rainbow_nursery, &key); /* makes room for the next choice */
+	if (jiffies_now() - cot.nursling.began > meta->nursery_seconds * meta->hz || !version_takes_new(cot.nursling.version)) {
+		cot_empty(&cot); /* makes room for the next choice */
 		return 0;
 	}
-	choice->version = nursling->version;
-	choice->backend = nursling->backend;
+	choice->version = cot.nursling.version;
+	choice->backend = cot.nursling.backend;
 	return 1;
 }
 

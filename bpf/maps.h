@@ -31,6 +31,7 @@ RAINBOW_ARRAY(rainbow_census, RAINBOW_MAX_VERSIONS + 1, struct rainbow_census);
 RAINBOW_ARRAY(rainbow_due, RAINBOW_DUE, struct rainbow_due);
 RAINBOW_ARRAY(rainbow_hop, RAINBOW_HOPS, struct rainbow_hop);
 RAINBOW_ARRAY(rainbow_table, 1, struct rainbow_bucket);
+RAINBOW_ARRAY(rainbow_nursery, 1, struct rainbow_nursery_bucket);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -38,13 +39,6 @@ struct {
 	__type(key, struct rainbow_flow);
 	__type(value, struct rainbow_pin);
 } rainbow_pin SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, RAINBOW_DEFAULT_NURSERY);
-	__type(key, struct rainbow_flow);
-	__type(value, struct rainbow_nursling);
-} rainbow_nursery SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

@@ -29,50 +29,48 @@ static __always_inline int nursling_is_fresh(const struct rainbow_nursling *n)
 }
 
 /*
- * What a client was given with its first packet: those that follow before that handshake is proven get the same. Of two first
- * packets at once, the later one takes over the earlier one's choice.
+ * Enters what was chosen, and returns 1; `choice` is then what holds: of two that enter the same flow at once the later follows the
+ * earlier. `p`: the first packet; NULL: the choice is for all flows of a client,
+ * whose key `flow` is.
  */
-static __noinline int nursery_agree(const struct rainbow_flow *flow, const struct rainbow_service *service,
-				    struct choice *choice)
+static __noinline int nursery_enter(const struct rainbow_flow *flow, const struct packet *p, struct choice *choice)
 {
-	struct rainbow_nursling fresh = {
-	    .state = RAINBOW_NURSERY_CHOICE,
-	    .version = (__u16)choice->version,
-	    .backend = (__u16)choice->backend,
-	    .began = jiffies_now(),
-	};
-	struct rainbow_nursling *agreed;
+	enum cot_found found;
+	struct cot cot;
+	int i;
+
+	for (i = 0; i < COT_TRIES; i++) {
+		found = cot_find(flow, &cot);
+		if (found == COT_FOUND) {
+			choice->version = cot.nursling.version;
+			choice->backend = cot.nursling.backend;
+			return 1;
+		}
+		cot.nursling = (struct rainbow_nursling){
+		    .state = p ? RAINBOW_NURSERY_ASKED : RAINBOW_NURSERY_CHOICE,
+		    .version = (__u16)choice->version,
+		    .backend = (__u16)choice->backend,
+		    .began = jiffies_now(),
+		    .client_isn = p ? p->segment.seq : 0,
+		    .client_scale = p ? p->scale : RAINBOW_SCALE_NONE,
+		    .server_scale = RAINBOW_SCALE_NONE,
+		};
+		if (found == COT_NONE && cot_put(flow, &cot))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * What a client was given with its first packet: those that follow before that handshake is proven get the same.
+ */
+static __always_inline int nursery_agree(const struct rainbow_flow *flow, const struct rainbow_service *service,
+					 struct choice *choice)
+{
 	struct rainbow_flow key;
 
 	client_key(&key, flow, service);
-	if (!bpf_map_update_elem(&rainbow_nursery, &key, &fresh, BPF_NOEXIST))
-		return 0;
-	agreed = bpf_map_lookup_elem(&rainbow_nursery, &key);
-	if (!agreed)
-		return 0;
-	choice->version = agreed->version;
-	choice->backend = agreed->backend;
-	return 1;
-}
-
-/* Step 8. Returns the backend it goes to. NOEXIST: of two copies of a first packet the later follows the earlier. */
-static __always_inline __u32 nursery_enter(const struct rainbow_flow *flow, const struct packet *p, const struct choice *choice)
-{
-	struct rainbow_nursling *earlier;
-	struct rainbow_nursling fresh = {
-	    .state = RAINBOW_NURSERY_ASKED,
-	    .version = (__u16)choice->version,
-	    .backend = (__u16)choice->backend,
-	    .began = jiffies_now(),
-	    .client_isn = p->segment.seq,
-	    .client_scale = p->scale,
-	    .server_scale = RAINBOW_SCALE_NONE,
-	};
-
-	if (!bpf_map_update_elem(&rainbow_nursery, flow, &fresh, BPF_NOEXIST))
-		return choice->backend;
-	earlier = bpf_map_lookup_elem(&rainbow_nursery, flow);
-	return earlier ? earlier->backend : choice->backend;
+	return nursery_enter(&key, NULL, choice);
 }
 
 /* Steps 7 and 8. */
@@ -102,9 +100,12 @@ __noinline int decide_new(struct way *way)
 		return 0;
 	}
 	count_chosen(choice.version);
-	if (service->affinity == RAINBOW_AFFINITY_CLIENT && !choice.joins && !choice.steered)
-		nursery_agree(&flow, service, &choice);
-	decide_to_backend(way, VERDICT_HANDSHAKE_REQUEST, nursery_enter(&flow, &way->packet, &choice));
+	decide_retry(way);
+	if (service->affinity == RAINBOW_AFFINITY_CLIENT && !choice.joins && !choice.steered &&
+	    !nursery_agree(&flow, service, &choice))
+		return 0;
+	if (nursery_enter(&flow, &way->packet, &choice))
+		decide_to_backend(way, VERDICT_HANDSHAKE_REQUEST, choice.backend);
 	return 0;
 }
 
@@ -163,6 +164,18 @@ static __noinline int promote(const struct rainbow_flow *flow, const struct rain
 	return opened;
 }
 
+/* From now on the session, and after it the weights, speak for this client. */
+static __noinline int nursery_forget_choice(const struct rainbow_flow *flow)
+{
+	struct rainbow_service *service = service_get(flow->service);
+	struct rainbow_flow key;
+
+	if (!service || service->affinity != RAINBOW_AFFINITY_CLIENT)
+		return 0;
+	client_key(&key, flow, service);
+	return nursery_forget(&key);
+}
+
 /* Does this packet of the client prove the handshake? TCP: it acknowledges what only the backend could have said. */
 static __always_inline int is_proof(const struct rainbow_nursling *n, const struct packet *p)
 {
@@ -177,73 +190,52 @@ static __always_inline int is_proof(const struct rainbow_nursling *n, const stru
 	       rainbow_seq_within(s->ack, n->server_isn + 1, n->server_next) && s->seq - n->client_isn - 1 <= 65535;
 }
 
-static __always_inline void decide_promotion(struct way *way, const struct rainbow_flow *flow, struct rainbow_nursling *n)
-{
-	__u32 backend = n->backend, version = n->version;
-	struct packet *p = &way->packet;
-	struct rainbow_pin *pin;
-	int opened = promote(flow, n, p);
-
-	reclaim();
-	if (opened == OPENED_RETRY) {
-		if (!session_await(flow)) {
-			way->verdict = VERDICT_RETRY;
-			return;
-		}
-		opened = OPENED_ALREADY;
-	}
-	if (opened != OPENED && opened != OPENED_ALREADY) {
-		/* The backend believes in this session: its next packet is answered, too. */
-		n->state = RAINBOW_NURSERY_REFUSED;
-		count_refused(version);
-		way->verdict = opened == OPENED_FULL       ? VERDICT_REFUSED_TABLE
-			       : opened == OPENED_NO_PLACE ? VERDICT_REFUSED_BACKENDS
-							   : VERDICT_REFUSED_VERSION;
-		return;
-	}
-	bpf_map_delete_elem(&rainbow_nursery, flow);
-	pin = pin_find(flow);
-	if (pin && p->protocol == IPPROTO_TCP)
-		pin_step_client(flow, pin, &p->segment);
-	decide_to_backend(way, VERDICT_REQUEST, backend);
-}
-
 /*
  * A first packet with another number, while a handshake is under way: another attempt of the client, or a stranger's. The backend
  * tells which, as it does on a live session: it goes on with the first and answers this one with a challenge, which an honest
  * client answers with the RST that makes way for it (RFC 9293, 3.5.1); or it knows nothing of the first, and answers this one.
+ * 1: it is worth noting.
  */
-static __always_inline void nursling_hear_again(struct rainbow_nursling *n, const struct packet *p)
+static __always_inline int nursling_hear_again(struct rainbow_nursling *n, const struct packet *p)
 {
-	if (p->protocol == IPPROTO_TCP && n->state == RAINBOW_NURSERY_ASKED && p->segment.seq != n->client_isn)
-		n->server_isn = p->segment.seq;
+	if (p->protocol == IPPROTO_UDP) { /* one-way streams stay together, too, while their entry is not churned out */
+		__u32 before = n->began;
+
+		n->began = jiffies_now();
+		return n->began != before;
+	}
+	if (n->state != RAINBOW_NURSERY_ASKED || p->segment.seq == n->client_isn || p->segment.seq == n->server_isn)
+		return 0;
+	n->server_isn = p->segment.seq;
+	return 1;
 }
 
-/* Step 5. 1 where the nursery had the answer. */
-static __always_inline int decide_request_nursery(struct way *way, const struct rainbow_flow *flow)
+/* Is this a new attempt, for which a new choice is due? */
+static __always_inline int is_another_attempt(const struct rainbow_nursling *n, const struct packet *p)
 {
-	struct rainbow_nursling *n = bpf_map_lookup_elem(&rainbow_nursery, flow);
+	return is_first(p) && (!nursling_is_fresh(n) || !version_keeps(n->version) ||
+			       (n->state == RAINBOW_NURSERY_REFUSED && p->segment.seq != n->client_isn));
+}
+
+/* A flow that waits in the nursery. 0: the packet is none of its handshake's. */
+static __always_inline int decide_nursling(struct way *way, const struct rainbow_flow *flow, struct cot *cot)
+{
+	struct rainbow_nursling *n = &cot->nursling;
 	struct packet *p = &way->packet;
 
-	if (!n)
-		return 0;
-	if (is_first(p) && (!nursling_is_fresh(n) || !version_keeps(n->version) ||
-			    (n->state == RAINBOW_NURSERY_REFUSED && p->segment.seq != n->client_isn))) {
-		bpf_map_delete_elem(&rainbow_nursery, flow); /* another attempt, and so a new choice */
-		return 0;
-	}
+	if (is_another_attempt(n, p))
+		return cot_empty(cot) ? 0 : decide_retry(way);
 	if (n->state == RAINBOW_NURSERY_REFUSED) {
 		decide_closed(way);
 		return 1;
 	}
 	if (is_proof(n, p)) {
-		decide_promotion(way, flow, n);
+		way->verdict = VERDICT_PROOF;
 		return 1;
 	}
 	if (is_first(p)) {
-		nursling_hear_again(n, p);
-		if (p->protocol == IPPROTO_UDP) /* one-way streams stay together, too, while their entry is not churned out */
-			n->began = jiffies_now();
+		if (nursling_hear_again(n, p) && !cot_put(flow, cot) && p->protocol == IPPROTO_TCP)
+			return decide_retry(way);
 		decide_to_backend(way, VERDICT_HANDSHAKE_REQUEST, n->backend);
 		return 1;
 	}
@@ -251,10 +243,66 @@ static __always_inline int decide_request_nursery(struct way *way, const struct 
 	if (is_reset(p) && p->segment.seq - n->client_isn - 1 <= 65535) {
 		decide_to_backend(way, VERDICT_HANDSHAKE_REQUEST, n->backend);
 		if (p->segment.seq == n->client_isn + 1)
-			bpf_map_delete_elem(&rainbow_nursery, flow);
+			nursery_forget(flow);
 		return 1;
 	}
 	return 0;
+}
+
+/* The backend believes in this session: its next packet is answered, too. */
+static __always_inline void decide_refused(struct way *way, const struct rainbow_flow *flow, struct cot *cot, int opened)
+{
+	cot->nursling.state = RAINBOW_NURSERY_REFUSED;
+	cot_put(flow, cot);
+	count_refused(cot->nursling.version);
+	way->verdict = opened == OPENED_FULL       ? VERDICT_REFUSED_TABLE
+		       : opened == OPENED_NO_PLACE ? VERDICT_REFUSED_BACKENDS
+						   : VERDICT_REFUSED_VERSION;
+}
+
+/* The handshake is proven. By itself, as decide_new is, so that it does not stack up on the question whether it is. */
+__noinline int decide_promotion(struct way *way)
+{
+	struct rainbow_flow flow;
+	int opened = OPENED_RETRY;
+	struct rainbow_pin *pin;
+	struct cot cot;
+
+	if (!way)
+		return 0;
+	flow_make(&flow, &way->packet.source, way->packet.source_port, way->service);
+	if (cot_find(&flow, &cot) == COT_FOUND && is_proof(&cot.nursling, &way->packet) && cot_is_confirmed(&cot))
+		opened = promote(&flow, &cot.nursling, &way->packet);
+	reclaim();
+	if (opened == OPENED_RETRY && !session_await(&flow))
+		return decide_retry(way);
+	if (opened > OPENED_RETRY) {
+		decide_refused(way, &flow, &cot, opened);
+		return 0;
+	}
+	nursery_forget(&flow);
+	nursery_forget_choice(&flow);
+	pin = pin_find(&flow);
+	if (!pin)
+		return decide_retry(way);
+	pin_follow_client(&flow, pin, &way->packet);
+	decide_to_backend(way, VERDICT_REQUEST, pin->backend);
+	return 0;
+}
+
+/* Step 5. 1 where the nursery had the answer. */
+static __always_inline int decide_request_nursery(struct way *way, const struct rainbow_flow *flow)
+{
+	struct cot cot;
+
+	switch (cot_find(flow, &cot)) {
+	case COT_NONE:
+		return 0;
+	case COT_FOUND:
+		return decide_nursling(way, flow, &cot);
+	default:
+		return decide_retry(way);
+	}
 }
 
 #endif

@@ -8,6 +8,7 @@
  *     reply.h   2    from a backend           hop.h       where a packet leaves
  *     request.h 4    to a service             sweep.h     what time does to sessions
  *     nursery.h 5-8  not pinned (yet)         ghost.h     clients that vanished
+ *       cot.h        where such a flow waits
  *   write.h   9    bytes, for both hooks      reclaim.h   ended pins make room
  *   xdp.h tc.h 9   a verdict to an action     restore.h   pins put back
  *                                             lookup.h    whose address:port is this
@@ -57,7 +58,6 @@ __noinline int xdp_lead(struct xdp_md *ctx, struct way *way)
 
 static __always_inline void xdp_decide(struct xdp_md *ctx, struct way *way)
 {
-	decide_whose(way);
 	if (way->parsed == PARSED_ERROR)
 		decide_error(way);
 	else if (way->backend)
@@ -66,11 +66,13 @@ static __always_inline void xdp_decide(struct xdp_md *ctx, struct way *way)
 		decide_request(way);
 	if (way->verdict == VERDICT_NEW)
 		decide_new(way);
+	else if (way->verdict == VERDICT_PROOF)
+		decide_promotion(way);
 	if (way->verdict == VERDICT_REQUEST || way->verdict == VERDICT_HANDSHAKE_REQUEST)
 		xdp_lead(ctx, way);
 }
 
-/* Everything but a plain packet of a live session. */
+/* Everything but a plain packet of a live session. Whose a plain one is has been found out. */
 static __always_inline int xdp_long_way(struct xdp_md *ctx, struct way *way, int is_plain)
 {
 	if (!is_plain) {
@@ -78,6 +80,7 @@ static __always_inline int xdp_long_way(struct xdp_md *ctx, struct way *way, int
 		way->parsed = xdp_parse_network(ctx, way);
 		if (way->parsed == PARSED_FLOW)
 			way->parsed = xdp_parse_transport(ctx, way);
+		decide_whose(way);
 	}
 	xdp_decide(ctx, way);
 	count_packet(way);
@@ -132,7 +135,6 @@ __noinline int tc_lead(struct __sk_buff *skb, struct way *way)
 
 static __always_inline void tc_decide(struct __sk_buff *skb, struct way *way)
 {
-	decide_whose(way);
 	if (way->parsed == PARSED_ERROR)
 		decide_error(way);
 	else if (way->backend)
@@ -141,6 +143,8 @@ static __always_inline void tc_decide(struct __sk_buff *skb, struct way *way)
 		decide_request(way);
 	if (way->verdict == VERDICT_NEW)
 		decide_new(way);
+	else if (way->verdict == VERDICT_PROOF)
+		decide_promotion(way);
 	if (way->verdict == VERDICT_REQUEST || way->verdict == VERDICT_HANDSHAKE_REQUEST)
 		tc_lead(skb, way);
 }
@@ -165,8 +169,10 @@ static __always_inline void tc_parse_any(struct __sk_buff *skb, struct way *way)
 
 static __always_inline int tc_long_way(struct __sk_buff *skb, struct way *way, int is_plain)
 {
-	if (!is_plain)
+	if (!is_plain) {
 		tc_parse_any(skb, way);
+		decide_whose(way);
+	}
 	tc_decide(skb, way);
 	count_packet(way);
 	return tc_act(skb, way);

@@ -3,6 +3,7 @@
 #ifndef RAINBOW_BPF_REPLY_H
 #define RAINBOW_BPF_REPLY_H
 
+#include "cot.h"
 #include "verdict.h"
 
 /* Can this hook send the reply to the client? At egress it is on its way already. */
@@ -16,49 +17,103 @@ static __always_inline int can_reply(void *ctx, struct way *way, __u16 *hop)
 	return service && hop_use(way, hop_of_client(ctx, way, hop, &service->address));
 }
 
-/* Does this TCP segment from the backend belong to the handshake in the nursery? Notes what it tells. */
-static __always_inline int nursling_step_server(const struct rainbow_flow *flow, struct rainbow_nursling *n,
-						const struct packet *p)
+enum heard {
+	HEARD_NOTHING, /* the segment is none of the handshake's */
+	HEARD_AGAIN,   /* it is, and tells nothing new */
+	HEARD_MORE,
+	HEARD_REFUSAL, /* nobody listens there */
+};
+
+/* What a TCP segment from the backend tells of the handshake in the nursery; notes it. */
+static __always_inline enum heard nursling_hear_server(struct rainbow_nursling *n, const struct packet *p)
 {
 	const struct rainbow_segment *s = &p->segment;
 	__u32 end = s->seq + s->length + !!(s->flags & RAINBOW_TCP_FIN);
 
 	if (!(s->flags & RAINBOW_TCP_ACK))
-		return 0;
+		return HEARD_NOTHING;
 	if (n->state == RAINBOW_NURSERY_ASKED && n->server_isn && s->ack == n->server_isn + 1)
 		n->client_isn = n->server_isn; /* the attempt that the backend has taken up */
 	/* It acknowledges our SYN, or (RFC 7413) data that came with it. */
 	if (s->ack - n->client_isn - 1 > 65535)
-		return 0;
-	if (s->flags & RAINBOW_TCP_RST) { /* nobody listens there */
-		if (s->ack == n->client_isn + 1)
-			bpf_map_delete_elem(&rainbow_nursery, flow);
-		return 1;
-	}
+		return HEARD_NOTHING;
+	if (s->flags & RAINBOW_TCP_RST)
+		return s->ack == n->client_isn + 1 ? HEARD_REFUSAL : HEARD_AGAIN;
 	if (s->flags & RAINBOW_TCP_SYN) {
 		n->server_isn = s->seq;
 		n->server_next = s->seq + 1;
 		n->server_edge = s->ack + s->window; /* not scaled yet (RFC 7323, 2.2) */
 		n->server_scale = p->scale;
 		n->state = RAINBOW_NURSERY_ANSWERED;
-		return 1;
+		return HEARD_MORE;
 	}
 	if (n->state != RAINBOW_NURSERY_ANSWERED || !rainbow_seq_within(s->seq, n->server_isn, n->server_next))
+		return HEARD_NOTHING;
+	if (!rainbow_seq_before(n->server_next, end))
+		return HEARD_AGAIN;
+	n->server_next = end;
+	return HEARD_MORE;
+}
+
+static __always_inline enum heard nursling_hear_reply(struct rainbow_nursling *n, const struct packet *p)
+{
+	if (p->protocol == IPPROTO_TCP)
+		return nursling_hear_server(n, p);
+	if (n->state == RAINBOW_NURSERY_ANSWERED)
+		return HEARD_AGAIN;
+	n->state = RAINBOW_NURSERY_ANSWERED;
+	return HEARD_MORE;
+}
+
+/* A reply of a flow in the nursery, which this hook can send. By itself, so that it does not stack up on the question where to. */
+static __noinline int nursery_hear_reply(struct way *way, const struct rainbow_flow *flow)
+{
+	enum heard heard = HEARD_NOTHING;
+	enum cot_found found;
+	struct cot cot;
+	int i, done = 0;
+
+	for (i = 0; i < COT_TRIES && !done; i++) {
+		found = cot_find(flow, &cot);
+		if (found == COT_BUSY)
+			continue;
+		if (found == COT_NONE)
+			return 0;
+		heard = nursling_hear_reply(&cot.nursling, &way->packet);
+		if (heard == HEARD_MORE)
+			done = cot_put(flow, &cot);
+		else if (heard == HEARD_REFUSAL)
+			done = cot_empty(&cot);
+		else
+			done = 1;
+	}
+	if (!done)
+		return decide_retry(way);
+	if (heard == HEARD_NOTHING)
 		return 0;
-	if (rainbow_seq_before(n->server_next, end))
-		n->server_next = end;
+	way->verdict = VERDICT_HANDSHAKE_REPLY;
 	return 1;
+}
+
+/* What the nursery has of a flow of this backend. */
+static __noinline enum rainbow_nursery_state nursery_state(const struct rainbow_flow *flow, __u32 backend)
+{
+	struct cot cot;
+
+	if (cot_find(flow, &cot) != COT_FOUND || cot.nursling.backend != backend)
+		return RAINBOW_NURSERY_NONE;
+	return cot.nursling.state;
 }
 
 /* 1 where the nursery had the answer. */
 static __always_inline int decide_reply_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
 {
-	struct rainbow_nursling *n = bpf_map_lookup_elem(&rainbow_nursery, flow);
+	enum rainbow_nursery_state state = nursery_state(flow, way->backend);
 	__u16 hop = RAINBOW_HOP_UNKNOWN;
 
-	if (!n || n->backend != way->backend)
+	if (state == RAINBOW_NURSERY_NONE)
 		return 0;
-	if (n->state == RAINBOW_NURSERY_REFUSED) {
+	if (state == RAINBOW_NURSERY_REFUSED) {
 		decide_closed(way);
 		return 1;
 	}
@@ -66,12 +121,7 @@ static __always_inline int decide_reply_nursery(void *ctx, struct way *way, cons
 		way->verdict = VERDICT_PASS_BY_STACK;
 		return 1;
 	}
-	if (way->packet.protocol == IPPROTO_UDP)
-		n->state = RAINBOW_NURSERY_ANSWERED;
-	else if (!nursling_step_server(flow, n, &way->packet))
-		return 0;
-	way->verdict = VERDICT_HANDSHAKE_REPLY;
-	return 1;
+	return nursery_hear_reply(way, flow);
 }
 
 /* The pin of a session that has ended: late packets. */

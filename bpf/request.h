@@ -9,15 +9,12 @@
 static __always_inline void follow_request(struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin)
 {
 	struct rainbow_backend *backend = backend_get(pin->backend);
-	struct packet *p = &way->packet;
 
 	if (backend && is_overdue(backend) && pin_kill(flow, pin, RAINBOW_END_FORCED)) {
 		decide_killed(way, pin, RAINBOW_TOLD_CLIENT);
 		return;
 	}
-	pin_touch(pin);
-	if (p->protocol == IPPROTO_TCP)
-		pin_step_client(flow, pin, &p->segment);
+	pin_follow_client(flow, pin, &way->packet);
 	decide_to_backend(way, VERDICT_REQUEST, pin->backend);
 }
 

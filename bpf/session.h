@@ -6,6 +6,7 @@
 #ifndef RAINBOW_BPF_SESSION_H
 #define RAINBOW_BPF_SESSION_H
 
+#include "packet.h"
 #include "table.h"
 
 /*
@@ -273,6 +274,15 @@ static __always_inline void pin_step_server(const struct rainbow_flow *flow, str
 		pin_end(flow, pin, RAINBOW_PIN_CLOSING, RAINBOW_END_RESET_SERVER);
 }
 
+/* The same, where it is not worth being inline: on the long way. */
+static __noinline int pin_follow_client(const struct rainbow_flow *flow, struct rainbow_pin *pin, const struct packet *p)
+{
+	pin_touch(pin);
+	if (p->protocol == IPPROTO_TCP)
+		pin_step_client(flow, pin, &p->segment);
+	return 0;
+}
+
 /*
  * Takes one of the backend's places. Reserved before the pin is made and given back if that fails, so max_sessions holds
  * exactly however many handshakes complete at once.
@@ -434,8 +444,6 @@ static __always_inline int client_join(const struct rainbow_flow *flow, const st
 	opened = session_open(&key, fresh);
 	if (opened != OPENED) /* ALREADY: another flow of this client came first; the sender's next packet joins */
 		return opened == OPENED_ALREADY ? OPENED_RETRY : opened;
-	/* From now on the session, and after it the weights, speak for this client. */
-	bpf_map_delete_elem(&rainbow_nursery, &key);
 	client = pin_find(&key);
 	fresh->kind = RAINBOW_PIN_FLOW;
 	fresh->flows = client ? client->flows & RAINBOW_FLOWS_INCARNATION : 0;

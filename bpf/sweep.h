@@ -160,13 +160,24 @@ static long sweep_overflow(struct bpf_map *map, const struct rainbow_flow *flow,
 	return 0;
 }
 
-static long sweep_nursling(struct bpf_map *map, struct rainbow_flow *key, struct rainbow_nursling *n, struct sweep_state *s)
+static __always_inline void sweep_nursling(const struct sweep_state *s, const struct rainbow_nursling *n)
 {
 	__u32 version = n->version;
 	struct rainbow_census *census = bpf_map_lookup_elem(&rainbow_census, &version);
 
 	if (census && n->state != RAINBOW_NURSERY_CHOICE && !is_older(s, n->began, s->nursery))
 		census->pending++;
+}
+
+/* bpf_for_each_map_elem callback. */
+static long sweep_nursery(struct bpf_map *map, const __u32 *index, struct rainbow_nursery_bucket *bucket, struct sweep_state *s)
+{
+	__u64 empty = rainbow_ways_of(bucket->tags, 0);
+	__u32 i;
+
+	for (i = 0; i < RAINBOW_COTS; i++)
+		if (!(empty & rainbow_way_tag(i, 1 << (RAINBOW_TAG_BITS - 1))))
+			sweep_nursling(s, &bucket->cot[i].nursling);
 	return 0;
 }
 
@@ -184,7 +195,7 @@ static __always_inline int sweep_all(struct rainbow_sweep *out)
 	    out->previous && out->jiffies - out->previous < 0xffffffff ? (__u32)(out->jiffies - out->previous) : 0xffffffff;
 	bpf_for_each_map_elem(&rainbow_table, sweep_bucket, &s, 0);
 	bpf_for_each_map_elem(&rainbow_pin, sweep_overflow, &s, 0);
-	bpf_for_each_map_elem(&rainbow_nursery, sweep_nursling, &s, 0);
+	bpf_for_each_map_elem(&rainbow_nursery, sweep_nursery, &s, 0);
 	out->due = s.due;
 	out->entries = s.entries;
 	out->freed = s.freed;

@@ -50,6 +50,13 @@ static __noinline int decide_killed(struct way *way, struct rainbow_pin *pin, __
 	return 0;
 }
 
+/* Another CPU is at work on the same entry: the sender repeats it. */
+static __always_inline int decide_retry(struct way *way)
+{
+	way->verdict = VERDICT_RETRY;
+	return 1;
+}
+
 static __always_inline void decide_to_backend(struct way *way, enum verdict verdict, __u32 id)
 {
 	way->verdict = verdict;

@@ -33,6 +33,7 @@ enum verdict {
 	VERDICT_RETRY, /* two CPUs met on one entry: dropped, the sender repeats it */
 	VERDICT_HELD,  /* its pin may not have been carried over yet: likewise */
 	VERDICT_NEW,   /* none yet: a first packet, for which decide_new is to choose */
+	VERDICT_PROOF, /* none yet: it proves a handshake, of which decide_promotion is to make a session */
 };
 
 /* One packet on its way. Small, for it lies on the stack beneath all that decides: Linux 6.1 has 512 bytes of that. */

@@ -44,7 +44,7 @@ struct rainbow_meta {
 	enum rainbow_hold hold;  /* while pins are carried over into another table */
 	__u64 overflowed;        /* kernel: pins of these that are in rainbow_pin, their bucket being full */
 	__u32 next_limit;        /* while hold: the pin_limit of the table that they are carried over into */
-	__u32 reserved;
+	__u32 nursery_buckets;   /* of rainbow_nursery */
 };
 RAINBOW_SIZE_IS(struct rainbow_meta, 128);
 
@@ -289,7 +289,7 @@ RAINBOW_SIZE_IS(struct rainbow_bucket, 576);
 #define RAINBOW_TOLD_SERVER 2 /* the backend's */
 #define RAINBOW_TOLD_BOTH   3
 
-/* rainbow_nursery: LRU_HASH, key struct rainbow_flow. Where a flow waits until its handshake is proven. */
+/* Where a flow waits until its handshake is proven. */
 enum rainbow_nursery_state {
 	RAINBOW_NURSERY_NONE = 0,
 	RAINBOW_NURSERY_ASKED,    /* the client sent its first packet */
@@ -313,6 +313,27 @@ struct rainbow_nursling {
 };
 RAINBOW_SIZE_IS(struct rainbow_nursling, 32);
 #define RAINBOW_SCALE_NONE 255
+
+/*
+ * rainbow_nursery: ARRAY[buckets], mapped. Set-associative, as the pin table is; but it evicts: a new flow takes an empty cot of
+ * its bucket, else the one that is longest unchanged. How CPUs agree on it: nursery.h.
+ */
+#define RAINBOW_COTS 8
+struct rainbow_cot {
+	struct rainbow_nursling nursling;
+	struct rainbow_flow flow;
+	__u8 reserved[12];
+};
+RAINBOW_SIZE_IS(struct rainbow_cot, 64);
+
+struct rainbow_nursery_bucket {
+	__u64 tags;                  /* as in the control word of a bucket of the pin table */
+	__u32 turn;                  /* raised by one before a change and behind it: odd while a CPU writes */
+	__u32 written[RAINBOW_COTS]; /* the turn of each cot's last change: tells which is longest unchanged */
+	__u32 reserved[5];
+	struct rainbow_cot cot[RAINBOW_COTS];
+};
+RAINBOW_SIZE_IS(struct rainbow_nursery_bucket, 576);
 
 /* rainbow_steer: LPM_TRIE. prefixlen counts the 32 bits of service too (and 96 of ::ffff: for IPv4). */
 struct rainbow_steer_key {

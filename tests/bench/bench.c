@@ -314,6 +314,7 @@ static const struct scenario scenarios[] = {
     {"xdp: UDP request, 64 K", PATH_XDP, UDP4, 65536, "ask", true},
     {"xdp: UDP reply, 64 K", PATH_XDP, UDP4, 65536, "answer", true},
     {"xdp: new session: SYN, SYN-ACK, ACK together", PATH_XDP_ARM, TCP4, NEW_SESSIONS, "syn synack ack", false, NULL, 0.8},
+    {"xdp: a SYN of a flood", PATH_XDP, TCP4, MILLION, "syn", false},
     {"xdp: refused (RST)", PATH_XDP, TCP4, 1024, "syn", false, no_share},
     {"xdp: a stray (RST)", PATH_XDP, TCP4, 1024, "data", false},
     {"tc: not ours", PATH_TC, TCP4, 1024, "data", false, not_ours},
@@ -326,6 +327,7 @@ static const struct scenario scenarios[] = {
     {"tc: IPv6 request, 64 K", PATH_TC, TCP6, 65536, "data", true},
     {"tc: UDP request, 64 K", PATH_TC, UDP4, 65536, "ask", true},
     {"tc: new session: SYN, SYN-ACK, ACK together", PATH_TC_ARM, TCP4, NEW_SESSIONS, "syn synack ack", false, NULL, 0.8},
+    {"tc: a SYN of a flood", PATH_TC, TCP4, MILLION, "syn", false},
     {"tc: refused (RST)", PATH_TC, TCP4, 1024, "syn", false, no_share},
 };
 

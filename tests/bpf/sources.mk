@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 world_src := tests/bpf/packet.c tests/bpf/packet_check.c tests/bpf/world.c tests/bpf/world_maps.c tests/bpf/table.c \
-             user/rainbowd/pin_table.c user/rainbowd/pin_walk.c
+             user/rainbowd/pin_table.c user/rainbowd/pin_walk.c user/rainbowd/nursery.c
 bpf_libs := -lcmocka -lbpf -lelf -lz -lpthread
 
 programs += bpf/test_truth
@@ -13,7 +13,7 @@ bpf/test_untouched_libs := $(bpf_libs)
 
 # The kernel access of rainbowd, on a network and a bpffs of the test's own.
 datapath_src := $(addprefix user/rainbowd/,datapath.c datapath_maps.c hooks.c hook_wish.c attach.c attach_clsact.c adopt.c \
-                pin_dir.c pin_table.c lookup.c netdev.c barrier.c takeover.c migrate.c pin_walk.c) \
+                pin_dir.c pin_table.c nursery.c lookup.c netdev.c barrier.c takeover.c migrate.c pin_walk.c) \
                 $(addprefix user/common/,error.c log.c text.c addr.c duration.c)
 
 programs += bpf/test_datapath
@@ -40,6 +40,10 @@ bpf/test_probe_libs := $(bpf_libs)
 programs += bpf/test_choose
 bpf/test_choose_src := tests/bpf/test_choose.c tests/bpf/scene.c $(world_src)
 bpf/test_choose_libs := $(bpf_libs)
+
+programs += bpf/test_nursery
+bpf/test_nursery_src := tests/bpf/test_nursery.c tests/bpf/scene.c $(world_src)
+bpf/test_nursery_libs := $(bpf_libs)
 
 programs += bpf/test_edges
 bpf/test_edges_src := tests/bpf/test_edges.c tests/bpf/truth.c tests/bpf/scene.c $(world_src)

@@ -133,6 +133,9 @@ static int maps_open(struct world *w)
 	if (pin_table_open(&w->pins, bpf_map__fd(w->bpf->maps.rainbow_table), rainbow_table_buckets(w->pin_limit), secret,
 			   bpf_map__fd(w->bpf->maps.rainbow_pin)))
 		return say("rainbow_table");
+	if (nursery_open(&w->nursery, bpf_map__fd(w->bpf->maps.rainbow_nursery),
+			 bpf_map__max_entries(w->bpf->maps.rainbow_nursery), secret))
+		return say("rainbow_nursery");
 	w->meta = map_array(w->bpf->maps.rainbow_meta);
 	w->lookup = map_array(w->bpf->maps.rainbow_lookup);
 	w->service = map_array(w->bpf->maps.rainbow_service);
@@ -161,7 +164,7 @@ static int programs_open(struct world *world, const struct world_config *config)
 	world->pin_limit = config->pins;
 	bpf_map__set_max_entries(world->bpf->maps.rainbow_table, rainbow_table_buckets(config->pins));
 	bpf_map__set_max_entries(world->bpf->maps.rainbow_pin, rainbow_table_overflow(config->pins));
-	bpf_map__set_max_entries(world->bpf->maps.rainbow_nursery, config->nursery);
+	bpf_map__set_max_entries(world->bpf->maps.rainbow_nursery, rainbow_nursery_buckets(config->nursery));
 	if (rainbow_bpf__load(world->bpf))
 		return say("loading the programs");
 	return 0;
@@ -179,6 +182,7 @@ int world_open(struct world *world, const struct world_config *config)
 void world_close(struct world *world)
 {
 	pin_table_close(&world->pins);
+	nursery_close(&world->nursery);
 	rainbow_bpf__destroy(world->bpf);
 	world->bpf = NULL;
 }

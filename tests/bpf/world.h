@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <rainbow/maps.h>
+#include "rainbowd/nursery.h"
 #include "rainbowd/pin_table.h"
 #include "tests/bpf/packet.h"
 
@@ -40,6 +41,7 @@ struct world_config {
 struct world {
 	struct rainbow_bpf *bpf;
 	struct pin_table pins;
+	struct nursery nursery; /* a test may make its count, and meta->nursery_buckets, less: until the next reset */
 	uint32_t pin_limit;
 	struct device wan;
 	struct device lan;

@@ -57,6 +57,7 @@ static void meta_fill(struct world *world)
 	    .pin_limit = world->pin_limit,
 	    .table_secret = {world->pins.secret[0], world->pins.secret[1]},
 	    .buckets = world->pins.count,
+	    .nursery_buckets = world->nursery.count,
 	    .hash_secret = {0x0123456789abcdefull, 0xfedcba9876543210ull},
 	    .hz = (uint32_t)(1000000000 / tick.tv_nsec),
 	    .nursery_seconds = 60,
@@ -69,7 +70,8 @@ static void meta_fill(struct world *world)
 void world_reset(struct world *world)
 {
 	table_clear(&world->pins);
-	map_clear(world->bpf->maps.rainbow_nursery);
+	world->nursery.count = bpf_map__max_entries(world->bpf->maps.rainbow_nursery);
+	memset(world->nursery.buckets, 0, world->nursery.count * sizeof(*world->nursery.buckets));
 	map_clear(world->bpf->maps.rainbow_hook);
 	while (
 	    true) { /* a trie's keys can not be walked from NULL while deleting in all kernels alike, so: until it is empty */
@@ -239,12 +241,12 @@ void world_put_pin(struct world *world, const struct rainbow_flow *flow, const s
 
 bool world_nursling(struct world *world, const struct rainbow_flow *flow, struct rainbow_nursling *nursling)
 {
-	return !bpf_map_lookup_elem(map_fd(world->bpf->maps.rainbow_nursery), flow, nursling);
+	return !nursery_find(&world->nursery, flow, nursling);
 }
 
 void world_put_nursling(struct world *world, const struct rainbow_flow *flow, const struct rainbow_nursling *nursling)
 {
-	must(bpf_map_update_elem(map_fd(world->bpf->maps.rainbow_nursery), flow, nursling, 0), "rainbow_nursery");
+	must(nursery_put(&world->nursery, flow, nursling), "rainbow_nursery");
 }
 
 struct showing {

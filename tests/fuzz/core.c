@@ -55,7 +55,7 @@ void core_init(uint32_t sessions, uint32_t nursery)
 	native_resize(core_map("rainbow_table"), buckets_for(sessions));
 #endif
 	native_resize(core_map("rainbow_pin"), overflow_for(sessions));
-	native_resize(core_map("rainbow_nursery"), nursery);
+	native_resize(core_map("rainbow_nursery"), rainbow_nursery_buckets(nursery));
 }
 
 struct native_map *core_map(const char *name)
@@ -83,6 +83,7 @@ void core_fill_meta(struct rainbow_meta *meta, uint32_t sessions)
 #ifdef RAINBOW_WAYS
 	    .table_secret = {0x243f6a8885a308d3ull, 0x13198a2e03707344ull},
 	    .buckets = buckets_for(sessions),
+	    .nursery_buckets = native_definition_of(core_map("rainbow_nursery"))->entries,
 #endif
 	};
 }
@@ -123,7 +124,9 @@ struct rainbow_pin *core_pin(const struct rainbow_flow *flow)
 
 struct rainbow_nursling *core_nursling(const struct rainbow_flow *flow)
 {
-	return bpf_map_lookup_elem(&rainbow_nursery, flow);
+	static struct cot cot;
+
+	return cot_find(flow, &cot) == COT_FOUND ? &cot.nursling : NULL;
 }
 
 struct show {

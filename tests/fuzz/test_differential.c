@@ -23,8 +23,8 @@
 #include "tests/fuzz/invariants.h"
 
 #define SESSIONS  64
-#define NURSERY   65536 /* never full: which entry goes first is the kernel's own affair */
-#define DAY       8192  /* bytes; then a new town */
+#define NURSERY   16   /* full now and then */
+#define DAY       8192 /* bytes; then a new town */
 #define TWINS_MAX 32
 #define EVERY     32 /* steps between two comparisons of what is slow to read */
 
@@ -275,18 +275,22 @@ static void age_pin(const struct rainbow_flow *flow, const struct rainbow_pin *p
 	((struct rainbow_pin *)pin)->last_seen -= *(uint32_t *)arg;
 }
 
-static long age_nursling(void *map, const void *key, void *value, void *arg)
+static long age_nursery(void *map, const void *key, void *value, void *arg)
 {
+	struct rainbow_nursery_bucket *bucket = value;
+	uint32_t i;
+
 	(void)map;
 	(void)key;
-	((struct rainbow_nursling *)value)->began -= *(uint32_t *)arg;
+	for (i = 0; i < RAINBOW_COTS; i++)
+		bucket->cot[i].nursling.began -= *(uint32_t *)arg;
 	return 0;
 }
 
 static void age(uint32_t by)
 {
 	core_each_pin(age_pin, &by);
-	native_for_each(core_map("rainbow_nursery"), age_nursling, &by);
+	native_for_each_touched(core_map("rainbow_nursery"), age_nursery, &by);
 	core_meta()->swept -= by;
 	to_kernel(NULL);
 }

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <rainbow/maps.h>
+#include <rainbow/nursery.h>
 #include "rainbowd/adopt.h"
 #include "rainbowd/pin_dir.h"
 #include "rainbowd/takeover.h"
@@ -311,8 +312,9 @@ static int map_adopt(const struct pin_dir *dir, struct bpf_map *map, const struc
 		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s: %s", name, dir->path, strerror(-rc));
 	if (!rc)
 		rc = shape_check(dir, map, &info, err);
-	if (!rc && sizes->nursery && sizes->nursery != info.max_entries && !strcmp(name, "rainbow_nursery"))
-		rc = nursery_refused(dir, info.max_entries, err);
+	if (!rc && sizes->nursery && !strcmp(name, "rainbow_nursery") &&
+	    rainbow_nursery_buckets(sizes->nursery) != info.max_entries)
+		rc = nursery_refused(dir, rainbow_nursery_room(info.max_entries), err);
 	/* A table that gets another size is left to be made. */
 	if (!rc && !(sizes->resizes && takeover_replaces(name)) && bpf_map__reuse_fd(map, fd))
 		rc = error_set(err, ERROR_INTERNAL, "pin-dir", "%s in %s can not be taken over: %s", name, dir->path,

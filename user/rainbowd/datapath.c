@@ -125,15 +125,18 @@ static int mappings_open(struct datapath *dp, struct error *err)
 }
 
 /* Behind meta_fill, which makes the secret. */
-static int pins_open(struct datapath *dp, struct error *err)
+static int tables_open(struct datapath *dp, struct error *err)
 {
-	const struct bpf_map *table = dp->skeleton->maps.rainbow_table;
+	const struct bpf_map *table = dp->skeleton->maps.rainbow_table, *nursery = dp->skeleton->maps.rainbow_nursery;
 	/* Not meta->buckets: where pins are carried over, that is still another table's. */
 	int rc = pin_table_open(&dp->pins, bpf_map__fd(table), bpf_map__max_entries(table), datapath_meta(dp)->table_secret,
 				bpf_map__fd(dp->skeleton->maps.rainbow_pin));
 
 	if (rc)
 		return error_set(err, ERROR_INTERNAL, NULL, "rainbow_table can not be mapped: %s", strerror(-rc));
+	rc = nursery_open(&dp->nursery, bpf_map__fd(nursery), bpf_map__max_entries(nursery), datapath_meta(dp)->table_secret);
+	if (rc)
+		return error_set(err, ERROR_INTERNAL, NULL, "rainbow_nursery can not be mapped: %s", strerror(-rc));
 	return 0;
 }
 
@@ -146,6 +149,7 @@ static void mappings_close(struct datapath *dp)
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		mapping_close(all[i]);
 	pin_table_close(&dp->pins);
+	nursery_close(&dp->nursery);
 }
 
 static void *entry_get(const struct mapping *m, uint32_t index)
@@ -233,8 +237,8 @@ static void table_size_set(struct datapath *dp, uint32_t pins)
 static void sizes_set(struct datapath *dp, const struct datapath_config *config)
 {
 	table_size_set(dp, pins_wanted(dp, config));
-	if (config->nursery)
-		bpf_map__set_max_entries(dp->skeleton->maps.rainbow_nursery, config->nursery);
+	bpf_map__set_max_entries(dp->skeleton->maps.rainbow_nursery,
+				 rainbow_nursery_buckets(config->nursery ? config->nursery : RAINBOW_DEFAULT_NURSERY));
 }
 
 static uint32_t hz_read(void)
@@ -246,13 +250,14 @@ static uint32_t hz_read(void)
 	return (uint32_t)(1000000000 / tick.tv_nsec);
 }
 
-/* What belongs to the pin table. */
-static int table_fill(struct datapath *dp, const struct datapath_config *config, struct error *err)
+/* What belongs to the pin table and the nursery. */
+static int tables_fill(struct datapath *dp, const struct datapath_config *config, struct error *err)
 {
 	struct rainbow_meta *meta = datapath_meta(dp);
 
 	meta->pin_limit = pins_wanted(dp, config);
 	meta->buckets = rainbow_table_buckets(meta->pin_limit);
+	meta->nursery_buckets = bpf_map__max_entries(dp->skeleton->maps.rainbow_nursery);
 	if (getrandom(meta->table_secret, sizeof(meta->table_secret), 0) != sizeof(meta->table_secret))
 		return error_set(err, ERROR_INTERNAL, NULL, "no random numbers: %s", strerror(errno));
 	return 0;
@@ -327,9 +332,9 @@ static int kernel_side_open(struct datapath *dp, const struct datapath_config *c
 	if (rc)
 		return rc;
 	if (!adopt)
-		rc = table_fill(dp, config, err);
+		rc = tables_fill(dp, config, err);
 	if (!rc)
-		rc = pins_open(dp, err);
+		rc = tables_open(dp, err);
 	if (!rc && !adopt)
 		rc = adopt_pin(&dp->dir, dp->skeleton->obj, err);
 	/* New maps are whole once the caller has filled them. */

@@ -213,7 +213,7 @@ int datapath_pin_find(struct datapath *dp, const struct rainbow_flow *flow, stru
 
 int datapath_nursling_find(struct datapath *dp, const struct rainbow_flow *flow, struct rainbow_nursling *out)
 {
-	return bpf_map_lookup_elem(map_fd(dp->skeleton->maps.rainbow_nursery), flow, out) ? -errno : 0;
+	return nursery_find(&dp->nursery, flow, out);
 }
 
 uint32_t datapath_pin_limit(struct datapath *dp)
@@ -223,7 +223,7 @@ uint32_t datapath_pin_limit(struct datapath *dp)
 
 uint32_t datapath_nursery_limit(struct datapath *dp)
 {
-	return bpf_map__max_entries(dp->skeleton->maps.rainbow_nursery);
+	return rainbow_nursery_room(dp->nursery.count);
 }
 
 int datapath_pins_each(struct datapath *dp,

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "rainbowd/datapath.h"
+#include "rainbowd/nursery.h"
 #include "rainbowd/pin_dir.h"
 #include "rainbowd/pin_table.h"
 #include "rainbowd/takeover.h"
@@ -26,6 +27,7 @@ struct datapath {
 	struct rainbow_bpf *skeleton;
 	struct mapping meta, lookup, service, version, member, wheel, backend, census, due, hop;
 	struct pin_table pins;
+	struct nursery nursery;
 	uint32_t lookup_id;    /* map id of rainbow_lookup */
 	bool lookup_unsettled; /* an entry was removed and no barrier has passed since */
 	/* While pins are carried over: takeover.h. */

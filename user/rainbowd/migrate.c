@@ -513,16 +513,16 @@ static bool convert_nursling(const struct rainbow_flow *flow, const void *old, v
 	    .server_scale = was->server_scale,
 	};
 
-	bpf_map_update_elem(*(const int *)arg, flow, &is, BPF_NOEXIST);
+	nursery_put(arg, flow, &is);
 	return true;
 }
 
 int migrate_counters(struct datapath *dp, struct error *err)
 {
-	int from, to = bpf_map__fd(dp->skeleton->maps.rainbow_nursery);
 	struct bpf_map_info info;
 	int rc =
 	    each_entry(dp, "rainbow_service", sizeof(struct rainbow_service_v1), RAINBOW_MAX_SERVICES + 1, count_service, err);
+	int from;
 
 	rc = rc ? rc
 		: each_entry(dp, "rainbow_version", sizeof(struct rainbow_version_v1), RAINBOW_MAX_VERSIONS + 1, count_version,
@@ -536,7 +536,7 @@ int migrate_counters(struct datapath *dp, struct error *err)
 	if (from < 0)
 		return from;
 	/* Handshakes that are lost are begun anew by their clients. */
-	pin_walk(from, sizeof(struct rainbow_nursling_v1), convert_nursling, &to);
+	pin_walk(from, sizeof(struct rainbow_nursling_v1), convert_nursling, &dp->nursery);
 	close(from);
 	return 0;
 }
