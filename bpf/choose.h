@@ -24,6 +24,19 @@ static __always_inline int version_takes_new(__u32 id)
 	return version && version->state == RAINBOW_VERSION_ACTIVE;
 }
 
+static __always_inline int nursling_is_fresh(const struct rainbow_nursling *n)
+{
+	struct rainbow_meta *meta = meta_get();
+
+	return meta && jiffies_now() - n->began <= meta->nursery_seconds * meta->hz;
+}
+
+/* What a client was given with its first packet a moment ago. */
+static __always_inline int choice_holds(const struct rainbow_nursling *n)
+{
+	return nursling_is_fresh(n) && version_takes_new(n->version);
+}
+
 /* The operator's rule for the client's address, if its version takes new sessions; else 0. */
 static __always_inline __u32 choose_steered(const struct rainbow_flow *flow, const struct rainbow_service *service)
 {
@@ -70,12 +83,8 @@ static __always_inline int choose_affine(const struct rainbow_flow *flow, __u32 
 	}
 	if (steered)
 		return 0;
-	if (cot_find(&key, &cot) != COT_FOUND)
+	if (cot_find(&key, &cot) != COT_FOUND || !choice_holds(&cot.nursling))
 		return 0;
-	if (jiffies_now() - cot.nursling.began > meta->nursery_seconds * meta->hz || !version_takes_new(cot.nursling.version)) {
-		cot_empty(&cot); /* makes room for the next choice */
-		return 0;
-	}
 	choice->version = cot.nursling.version;
 	choice->backend = cot.nursling.backend;
 	return 1;

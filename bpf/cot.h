@@ -10,7 +10,7 @@
 #include "maps.h"
 
 enum cot_found {
-	COT_BUSY, /* another CPU is at work on the bucket, all the time: drop the packet, its sender repeats it */
+	COT_BUSY, /* another CPU was taken away while it changes the bucket: drop the packet, as a network may */
 	COT_NONE, /* the flow has no cot; cot_put gives it one */
 	COT_FOUND,
 };
@@ -44,21 +44,15 @@ static __always_inline __u32 turn_read(const struct rainbow_nursery_bucket *buck
 	return turn;
 }
 
-#define TURN_READS 64
-
-/* Behind a change that another CPU is making just now, which takes it less time than this waits: odd only if that CPU was taken away. */
-static __always_inline __u32 turn_await(const struct rainbow_nursery_bucket *bucket)
+/* bpf_loop callback: waits for another CPU's change, which takes it some nanoseconds. */
+static long turn_step(__u32 i, __u32 *bucket)
 {
-	__u32 turn;
-	int i;
+	struct rainbow_nursery_bucket *own = nursery_get(*bucket);
 
-	for (i = 0; i < TURN_READS; i++) {
-		turn = turn_read(bucket);
-		if (!rainbow_turn_is_odd(turn))
-			break;
-	}
-	return turn;
+	return !own || !rainbow_turn_is_odd(turn_read(own));
 }
+
+#define TURN_READS 8192 /* some 20 us: an interrupt's, which is the longest that a CPU is away unless it is a virtual one */
 
 /*
  * Is the flow in the nursery? `cot` says where; if it is not, where it may lie: in an empty cot, else in the one that is longest
@@ -92,20 +86,24 @@ __noinline int cot_find(const struct rainbow_flow *flow, struct cot *cot)
 	struct rainbow_meta *meta = meta_get();
 	struct rainbow_nursery_bucket *bucket;
 	int is_there, i;
+	__u32 index;
 	__u64 hash;
 
 	if (!flow || !cot || !meta)
 		return COT_BUSY;
 	hash = rainbow_table_hash(meta->table_secret, flow);
-	cot->bucket = rainbow_table_bucket(hash, meta->nursery_buckets);
+	index = rainbow_table_bucket(hash, meta->nursery_buckets);
+	cot->bucket = index;
 	cot->tag = rainbow_table_tag(hash);
 	bucket = nursery_get(cot->bucket);
 	if (!bucket)
 		return COT_BUSY;
 	for (i = 0; i < COT_LOOKS; i++) {
-		cot->turn = turn_await(bucket);
-		if (rainbow_turn_is_odd(cot->turn))
+		cot->turn = turn_read(bucket);
+		if (rainbow_turn_is_odd(cot->turn)) {
+			bpf_loop(TURN_READS, turn_step, &index, 0);
 			continue;
+		}
 		is_there = cot_search(bucket, cot->tag, flow, cot);
 		if (is_there)
 			cot->nursling = cot_get(bucket, cot->index)->nursling;
@@ -126,23 +124,14 @@ static __always_inline struct rainbow_nursery_bucket *cot_claim(const struct cot
 	return bucket;
 }
 
-/* What was read is what was there: see headers/rainbow/nursery.h. */
-static __always_inline int cot_is_confirmed(const struct cot *cot)
+static __always_inline void cot_release(struct rainbow_nursery_bucket *bucket, const struct cot *cot)
 {
-	struct rainbow_nursery_bucket *bucket = nursery_get(cot->bucket);
-
-	return bucket && __sync_fetch_and_add(&bucket->turn, 0) == cot->turn;
-}
-
-/* Another look need not be taken for another change. */
-static __always_inline void cot_release(struct rainbow_nursery_bucket *bucket, struct cot *cot)
-{
-	cot->turn += 2;
-	__sync_fetch_and_add(&bucket->turn, 1);
+	asm volatile("" ::: "memory");
+	*(volatile __u32 *)&bucket->turn = cot->turn + 2;
 }
 
 /* Lays cot->nursling in. 0: something in the bucket has changed since the look. */
-__noinline int cot_put(const struct rainbow_flow *flow, struct cot *cot)
+__noinline int cot_put(const struct rainbow_flow *flow, const struct cot *cot)
 {
 	struct rainbow_nursery_bucket *bucket;
 	__u32 index;
@@ -163,7 +152,7 @@ __noinline int cot_put(const struct rainbow_flow *flow, struct cot *cot)
 }
 
 /* Empties it; 0 as with cot_put. */
-__noinline int cot_empty(struct cot *cot)
+__noinline int cot_empty(const struct cot *cot)
 {
 	struct rainbow_nursery_bucket *bucket;
 
@@ -180,7 +169,7 @@ __noinline int cot_empty(struct cot *cot)
 
 #define COT_TRIES 4
 
-/* Empties the flow's cot, whatever lies in it. */
+/* Empties the flow's cot, whatever lies in it. Returns whether it is gone. */
 __noinline int nursery_forget(const struct rainbow_flow *flow)
 {
 	enum cot_found found;
@@ -192,7 +181,7 @@ __noinline int nursery_forget(const struct rainbow_flow *flow)
 	for (i = 0; i < COT_TRIES; i++) {
 		found = cot_find(flow, &cot);
 		if (found == COT_NONE || (found == COT_FOUND && cot_empty(&cot)))
-			break;
+			return 1;
 	}
 	return 0;
 }

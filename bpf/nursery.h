@@ -21,17 +21,22 @@ static __always_inline void decide_stray(struct way *way, const struct rainbow_s
 		way->verdict = VERDICT_STRAY_RESET;
 }
 
-static __always_inline int nursling_is_fresh(const struct rainbow_nursling *n)
+/* The nursling of a first packet `p`; NULL: the choice for all flows of a client. */
+static __always_inline void nursling_begin(struct rainbow_nursling *n, const struct packet *p, const struct choice *choice)
 {
-	struct rainbow_meta *meta = meta_get();
-
-	return meta && jiffies_now() - n->began <= meta->nursery_seconds * meta->hz;
+	__builtin_memset(n, 0, sizeof(*n));
+	n->state = p ? RAINBOW_NURSERY_ASKED : RAINBOW_NURSERY_CHOICE;
+	n->version = (__u16)choice->version;
+	n->backend = (__u16)choice->backend;
+	n->began = jiffies_now();
+	n->client_isn = p ? p->segment.seq : 0;
+	n->client_scale = p ? p->scale : RAINBOW_SCALE_NONE;
+	n->server_scale = RAINBOW_SCALE_NONE;
 }
 
 /*
- * Enters what was chosen, and returns 1; `choice` is then what holds: of two that enter the same flow at once the later follows the
- * earlier. `p`: the first packet; NULL: the choice is for all flows of a client,
- * whose key `flow` is.
+ * Enters what was chosen; `choice` is then what holds: of two that enter the same flow at once the later follows the earlier. In
+ * place of a client's choice that holds no more. 0: another CPU was taken away while it changes the bucket.
  */
 static __noinline int nursery_enter(const struct rainbow_flow *flow, const struct packet *p, struct choice *choice)
 {
@@ -41,29 +46,19 @@ static __noinline int nursery_enter(const struct rainbow_flow *flow, const struc
 
 	for (i = 0; i < COT_TRIES; i++) {
 		found = cot_find(flow, &cot);
-		if (found == COT_FOUND) {
+		if (found == COT_FOUND && (p || choice_holds(&cot.nursling))) {
 			choice->version = cot.nursling.version;
 			choice->backend = cot.nursling.backend;
 			return 1;
 		}
-		cot.nursling = (struct rainbow_nursling){
-		    .state = p ? RAINBOW_NURSERY_ASKED : RAINBOW_NURSERY_CHOICE,
-		    .version = (__u16)choice->version,
-		    .backend = (__u16)choice->backend,
-		    .began = jiffies_now(),
-		    .client_isn = p ? p->segment.seq : 0,
-		    .client_scale = p ? p->scale : RAINBOW_SCALE_NONE,
-		    .server_scale = RAINBOW_SCALE_NONE,
-		};
-		if (found == COT_NONE && cot_put(flow, &cot))
+		nursling_begin(&cot.nursling, p, choice);
+		if (found != COT_BUSY && cot_put(flow, &cot))
 			return 1;
 	}
 	return 0;
 }
 
-/*
- * What a client was given with its first packet: those that follow before that handshake is proven get the same.
- */
+/* What a client was given with its first packet: those that follow before that handshake is proven get the same. */
 static __always_inline int nursery_agree(const struct rainbow_flow *flow, const struct rainbow_service *service,
 					 struct choice *choice)
 {
@@ -241,20 +236,33 @@ static __always_inline int decide_nursling(struct way *way, const struct rainbow
 	}
 	/* The client gave up (a port scanner, a timeout): the backend hears it. Only the exact number ends it (RFC 5961, 3.2). */
 	if (is_reset(p) && p->segment.seq - n->client_isn - 1 <= 65535) {
+		if (p->segment.seq == n->client_isn + 1 && !nursery_forget(flow))
+			return decide_retry(way); /* the backend goes on answering, and so the client refusing */
 		decide_to_backend(way, VERDICT_HANDSHAKE_REQUEST, n->backend);
-		if (p->segment.seq == n->client_isn + 1)
-			nursery_forget(flow);
 		return 1;
 	}
 	return 0;
 }
 
 /* The backend believes in this session: its next packet is answered, too. */
-static __always_inline void decide_refused(struct way *way, const struct rainbow_flow *flow, struct cot *cot, int opened)
+static __noinline int nursery_refuse(const struct rainbow_flow *flow)
 {
-	cot->nursling.state = RAINBOW_NURSERY_REFUSED;
-	cot_put(flow, cot);
-	count_refused(cot->nursling.version);
+	struct cot cot;
+	int i;
+
+	for (i = 0; i < COT_TRIES; i++) {
+		if (cot_find(flow, &cot) != COT_FOUND)
+			continue;
+		cot.nursling.state = RAINBOW_NURSERY_REFUSED;
+		if (cot_put(flow, &cot))
+			break;
+	}
+	return 0;
+}
+
+static __always_inline void decide_refused(struct way *way, __u32 version, int opened)
+{
+	count_refused(version);
 	way->verdict = opened == OPENED_FULL       ? VERDICT_REFUSED_TABLE
 		       : opened == OPENED_NO_PLACE ? VERDICT_REFUSED_BACKENDS
 						   : VERDICT_REFUSED_VERSION;
@@ -271,15 +279,17 @@ __noinline int decide_promotion(struct way *way)
 	if (!way)
 		return 0;
 	flow_make(&flow, &way->packet.source, way->packet.source_port, way->service);
-	if (cot_find(&flow, &cot) == COT_FOUND && is_proof(&cot.nursling, &way->packet) && cot_is_confirmed(&cot))
+	if (cot_find(&flow, &cot) == COT_FOUND && is_proof(&cot.nursling, &way->packet))
 		opened = promote(&flow, &cot.nursling, &way->packet);
+	if (opened > OPENED_RETRY) {
+		nursery_refuse(&flow);
+		decide_refused(way, cot.nursling.version, opened);
+		reclaim();
+		return 0;
+	}
 	reclaim();
 	if (opened == OPENED_RETRY && !session_await(&flow))
 		return decide_retry(way);
-	if (opened > OPENED_RETRY) {
-		decide_refused(way, &flow, &cot, opened);
-		return 0;
-	}
 	nursery_forget(&flow);
 	nursery_forget_choice(&flow);
 	pin = pin_find(&flow);

@@ -65,55 +65,70 @@ static __always_inline enum heard nursling_hear_reply(struct rainbow_nursling *n
 	return HEARD_MORE;
 }
 
-/* A reply of a flow in the nursery, which this hook can send. By itself, so that it does not stack up on the question where to. */
+/*
+ * A reply of a flow in the nursery, which this hook can send. Looks anew: meanwhile the flow may have begun again, elsewhere. By
+ * itself, so that it does not stack up on the question where to.
+ */
 static __noinline int nursery_hear_reply(struct way *way, const struct rainbow_flow *flow)
 {
-	enum heard heard = HEARD_NOTHING;
+	struct rainbow_nursling *n;
 	enum cot_found found;
+	enum heard heard;
 	struct cot cot;
-	int i, done = 0;
+	int i;
 
-	for (i = 0; i < COT_TRIES && !done; i++) {
+	way->verdict = VERDICT_HANDSHAKE_REPLY;
+	n = &cot.nursling;
+	for (i = 0; i < COT_TRIES; i++) {
 		found = cot_find(flow, &cot);
 		if (found == COT_BUSY)
 			continue;
-		if (found == COT_NONE)
+		if (found == COT_FOUND && (n->backend != way->backend || n->state == RAINBOW_NURSERY_REFUSED))
+			break;
+		heard = found == COT_NONE ? HEARD_NOTHING : nursling_hear_reply(n, &way->packet);
+		if (heard == HEARD_NOTHING) {
+			way->verdict = VERDICT_PASS_NOT_OURS;
 			return 0;
-		heard = nursling_hear_reply(&cot.nursling, &way->packet);
-		if (heard == HEARD_MORE)
-			done = cot_put(flow, &cot);
-		else if (heard == HEARD_REFUSAL)
-			done = cot_empty(&cot);
-		else
-			done = 1;
+		}
+		if (heard == HEARD_AGAIN || (heard == HEARD_MORE ? cot_put(flow, &cot) : cot_empty(&cot)))
+			return 1;
 	}
-	if (!done)
-		return decide_retry(way);
-	if (heard == HEARD_NOTHING)
-		return 0;
-	way->verdict = VERDICT_HANDSHAKE_REPLY;
-	return 1;
+	return decide_retry(way);
 }
 
-/* What the nursery has of a flow of this backend. */
-static __noinline enum rainbow_nursery_state nursery_state(const struct rainbow_flow *flow, __u32 backend)
+enum nursed {
+	NURSED_NOT,
+	NURSED_BUSY,
+	NURSED_REFUSED,
+	NURSED,
+};
+
+/* Does a flow of this backend wait in the nursery? */
+static __noinline enum nursed nursery_has(const struct rainbow_flow *flow, __u32 backend)
 {
+	enum cot_found found;
 	struct cot cot;
 
-	if (cot_find(flow, &cot) != COT_FOUND || cot.nursling.backend != backend)
-		return RAINBOW_NURSERY_NONE;
-	return cot.nursling.state;
+	found = cot_find(flow, &cot);
+	if (found != COT_FOUND)
+		return found == COT_BUSY ? NURSED_BUSY : NURSED_NOT;
+	if (cot.nursling.backend != backend)
+		return NURSED_NOT;
+	return cot.nursling.state == RAINBOW_NURSERY_REFUSED ? NURSED_REFUSED : NURSED;
 }
 
 /* 1 where the nursery had the answer. */
 static __always_inline int decide_reply_nursery(void *ctx, struct way *way, const struct rainbow_flow *flow)
 {
-	enum rainbow_nursery_state state = nursery_state(flow, way->backend);
+	enum nursed nursed = nursery_has(flow, way->backend);
 	__u16 hop = RAINBOW_HOP_UNKNOWN;
 
-	if (state == RAINBOW_NURSERY_NONE)
+	if (nursed == NURSED_NOT)
 		return 0;
-	if (state == RAINBOW_NURSERY_REFUSED) {
+	/* It may be a flow's: a backend's address must not reach a client. */
+	if (nursed == NURSED_BUSY)
+		return decide_retry(way);
+	if (nursed == NURSED_REFUSED) {
 		decide_closed(way);
 		return 1;
 	}

@@ -50,7 +50,7 @@ static __noinline int decide_killed(struct way *way, struct rainbow_pin *pin, __
 	return 0;
 }
 
-/* Another CPU is at work on the same entry: the sender repeats it. */
+/* Another CPU is at work on the same place: dropped. Its sender repeats it, but for a datagram or an RST, which a network may lose. */
 static __always_inline int decide_retry(struct way *way)
 {
 	way->verdict = VERDICT_RETRY;

@@ -27,6 +27,8 @@ enum rainbow_hold {
 	RAINBOW_HOLD_SWAPPING,  /* the new table has them all; the old one goes */
 };
 
+#define RAINBOW_TABLE_SECRET 5 /* words: one for each 32 bits of a flow */
+
 /* rainbow_meta: ARRAY[1], mapped. What this set of maps is. */
 struct rainbow_meta {
 	__u32 schema;            /* RAINBOW_SCHEMA of the writer */
@@ -39,14 +41,15 @@ struct rainbow_meta {
 	__u32 tombstone_seconds; /* how long a closed pin stays, to answer with RST */
 	char writer[32];         /* version of the rainbowd that wrote last */
 	__u64 swept;             /* kernel: jiffies of the last sweep, or (rainbowd dead) of making room */
-	__u64 table_secret[2];   /* keys the hash of rainbow_table; as old as the maps, and never changed */
-	__u32 buckets;           /* of rainbow_table */
-	enum rainbow_hold hold;  /* while pins are carried over into another table */
-	__u64 overflowed;        /* kernel: pins of these that are in rainbow_pin, their bucket being full */
-	__u32 next_limit;        /* while hold: the pin_limit of the table that they are carried over into */
-	__u32 nursery_buckets;   /* of rainbow_nursery */
+	/* Odd; they key the hash of rainbow_table and rainbow_nursery. As old as the maps, and never changed. */
+	__u64 table_secret[RAINBOW_TABLE_SECRET];
+	__u32 buckets;          /* of rainbow_table */
+	enum rainbow_hold hold; /* while pins are carried over into another table */
+	__u64 overflowed;       /* kernel: pins of these that are in rainbow_pin, their bucket being full */
+	__u32 next_limit;       /* while hold: the pin_limit of the table that they are carried over into */
+	__u32 nursery_buckets;  /* of rainbow_nursery */
 };
-RAINBOW_SIZE_IS(struct rainbow_meta, 128);
+RAINBOW_SIZE_IS(struct rainbow_meta, 152);
 
 /*
  * rainbow_lookup: ARRAY[RAINBOW_LOOKUP_SLOTS], mapped. An open-addressing hash table (see lookup.h) from address, port and

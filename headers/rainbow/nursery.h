@@ -6,11 +6,10 @@
  * A bucket is a sequence lock, which is tried and never waited for. A reader copies what it needs, and uses the copy only if `turn`
  * is even and the same before and behind it. A writer makes turn odd by a compare-and-swap from the value under which it read what
  * it decides by; so it fails if anything in the bucket has changed since, and of two CPUs that enter the same flow at once only
- * one does: the other looks again, and follows. Who fails too often drops the packet; its sender repeats it.
+ * one does: the other looks again, and follows. Who fails too often drops the packet.
  *
- * What decides without a change (a repeated SYN goes where the first went) trusts two plain reads of `turn`, whose order is kept by
- * x86; where a machine keeps it less, the SYN may go to a backend that does not know it. A pin is made only of a copy that a
- * compare-and-swap has confirmed.
+ * Plain reads and writes in this order are enough on x86. A machine that keeps it less (arm64) wants load-acquire and
+ * store-release, which BPF has since Linux 6.15.
  */
 #ifndef RAINBOW_NURSERY_H
 #define RAINBOW_NURSERY_H

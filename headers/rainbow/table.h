@@ -81,17 +81,18 @@ static inline int rainbow_flow_is(const struct rainbow_flow *a, const struct rai
 }
 
 /*
- * The hash of the table. Keyed, so that nobody outside can aim at a bucket; it need not resist more than that, as what
- * overfills a bucket goes to rainbow_pin and only proven handshakes get that far. A product's upper bits depend on all of the
- * factor: they are folded down between the products, and the bucket is taken from the top.
+ * The hash of the table, and of the nursery. Keyed, so that nobody outside can aim at a bucket, be it to fill it or to push another's
+ * handshake out of it: a sum of products with secret factors, in which the difference of two flows is unknown to who chose them
+ * (multiply-shift: Dietzfelbinger, Universal Hashing and k-Wise Independence via Integer Arithmetic without Primes, 1996). A fixed
+ * mix behind it, since the sums of neighbouring ports are spread evenly, or badly, and never at random.
  */
-static inline __u64 rainbow_table_hash(const __u64 secret[2], const struct rainbow_flow *flow)
+static inline __u64 rainbow_table_hash(const __u64 secret[RAINBOW_TABLE_SECRET], const struct rainbow_flow *flow)
 {
 	struct rainbow_flow_words words = rainbow_flow_words(flow);
-	__u64 hash = (words.low ^ secret[0]) + (words.rest ^ secret[1]) * 0x9e3779b97f4a7c15ull;
+	__u64 hash = (words.high & 0xffffffff) * secret[0] + (words.high >> 32) * secret[1] +
+		     (words.low & 0xffffffff) * secret[2] + (words.low >> 32) * secret[3] + words.rest * secret[4];
 
 	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93ull;
-	hash = ((hash ^ hash >> 32) + words.high) * 0xa0761d6478bd642full;
 	return hash ^ hash >> 32;
 }
 

@@ -62,7 +62,7 @@ static void test_oldest_makes_way(void **state)
 	for (i = 0; i < RAINBOW_COTS; i++)
 		assert_int_equal(has((uint16_t)(2000 + i)), i != 1 && i != 2);
 	assert_true(has(3000) && has(3001));
-	play(3000, "syn"); /* a copy changes nothing */
+	play(2003, "syn"); /* a copy changes nothing: it stays the oldest */
 	play(3002, "syn");
 	assert_false(has(2003));
 }
@@ -123,6 +123,79 @@ static void test_flood(void **state)
 	assert_int_equal(world.version[1].live, 20);
 }
 
+/* Another CPU was taken away amid a change of the bucket: what needs it is dropped, what does not goes on. */
+static void test_busy(void **state)
+{
+	struct rainbow_packets packets;
+
+	(void)state;
+	begin();
+	play(2001, "syn synack ack");
+	play(2000, "syn");
+	world.nursery.buckets[0].turn++;
+	play(2002, "syn");
+	play(2000, "synack");
+	play(2000, "rst");
+	play(2003, "data");
+	packets = world_packets(&world, 1);
+	assert_int_equal(packets.dropped_retry, 4);
+	assert_int_equal(packets.passed_not_ours, 0);
+	play(2001, "data sdata");
+	assert_int_equal(world_packets(&world, 1).requests, packets.requests + 1);
+	assert_int_equal(world_packets(&world, 1).replies, packets.replies + 1);
+	world.nursery.buckets[0].turn++;
+	assert_false(has(2002));
+	play(2000, "synack ack");
+	assert_int_equal(world.version[1].live, 2);
+	assert_int_equal(world_packets(&world, 0).passed_not_ours, 0);
+}
+
+/* The turn is a counter that runs over. */
+static void test_turn_runs_over(void **state)
+{
+	uint16_t i;
+
+	(void)state;
+	begin();
+	world.nursery.buckets[0].turn = 0u - 2 * RAINBOW_COTS;
+	for (i = 0; i < RAINBOW_COTS; i++)
+		world.nursery.buckets[0].written[i] = world.nursery.buckets[0].turn;
+	for (i = 0; i < 3 * RAINBOW_COTS; i++) {
+		play((uint16_t)(2000 + i), "syn");
+		assert_true(has((uint16_t)(2000 + i)));
+		assert_true(i < RAINBOW_COTS || !has((uint16_t)(2000 + i - RAINBOW_COTS)));
+	}
+}
+
+/* Neither can strangers aim at a bucket who choose addresses and ports by sums and multiples: each finds about its share. */
+static void test_nobody_aims(void **state)
+{
+	static const uint64_t steps[] = {1, 1ull << 32, 0x9e3779b97f4a7c15ull, 0xd6e8feb86659fd93ull, 0x939c72e4af1e62cfull};
+	enum { BUCKETS = 64, FLOWS = 64 * BUCKETS };
+	static uint32_t flows[BUCKETS];
+	size_t step, i;
+
+	(void)state;
+	begin();
+	for (step = 0; step < 2 * sizeof(steps) / sizeof(*steps); step++) {
+		uint32_t most = 0;
+
+		memset(flows, 0, sizeof(flows));
+		for (i = 0; i < FLOWS; i++) {
+			struct rainbow_flow flow = {.port = (uint16_t)(step + 1), .service = 1};
+			uint64_t word = i * steps[step / 2];
+			uint32_t bucket;
+
+			memcpy(flow.client.octet + (step & 1 ? 8 : 0), &word, 8);
+			bucket = rainbow_table_bucket(rainbow_table_hash(world.meta->table_secret, &flow), BUCKETS);
+			flows[bucket]++;
+		}
+		for (i = 0; i < BUCKETS; i++)
+			most = flows[i] > most ? flows[i] : most;
+		assert_in_range(most, 0, 2 * FLOWS / BUCKETS);
+	}
+}
+
 /* Later than nursery_seconds a first packet is another attempt, in the same cot. */
 static void test_too_old_begins_anew(void **state)
 {
@@ -148,7 +221,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_oldest_makes_way),    cmocka_unit_test(test_empty_before_oldest),
 	    cmocka_unit_test(test_same_tags),           cmocka_unit_test(test_flood),
-	    cmocka_unit_test(test_too_old_begins_anew),
+	    cmocka_unit_test(test_too_old_begins_anew), cmocka_unit_test(test_busy),
+	    cmocka_unit_test(test_turn_runs_over),      cmocka_unit_test(test_nobody_aims),
 	};
 	int failed;
 

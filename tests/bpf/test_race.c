@@ -210,12 +210,15 @@ static uint32_t check_pairs(enum path path, const char *prior, const char *one, 
 	return check_pairs_in(path, set_default, prior, one, other);
 }
 
-/* Each first packet that is chosen for gets the next version in turn; in a nursery that is full. */
+/* Each first packet that is chosen for gets the other version than the one before; in a nursery that is full. */
 static void set_in_turn(struct scene *scene)
 {
+	uint32_t slot;
+
 	(void)scene;
 	world.service[1].selection = RAINBOW_SELECTION_EXACT;
-	world_turn_slots(&world, 1, 0, 500, 2);
+	for (slot = 0; slot < RAINBOW_WHEEL_SLOTS; slot += 2)
+		world_turn_slots(&world, 1, slot, slot + 1, 2);
 	world.nursery.count = world.meta->nursery_buckets = 4;
 }
 

@@ -128,7 +128,8 @@ static void *map_array(const struct bpf_map *map)
 
 static int maps_open(struct world *w)
 {
-	static const __u64 secret[2] = {0x243f6a8885a308d3ull, 0x13198a2e03707344ull};
+	static const __u64 secret[RAINBOW_TABLE_SECRET] = {0x243f6a8885a308d3ull, 0x13198a2e03707345ull, 0xa4093822299f31d1ull,
+							   0x082efa98ec4e6c89ull, 0x452821e638d01377ull};
 
 	if (pin_table_open(&w->pins, bpf_map__fd(w->bpf->maps.rainbow_table), rainbow_table_buckets(w->pin_limit), secret,
 			   bpf_map__fd(w->bpf->maps.rainbow_pin)))

@@ -55,7 +55,6 @@ static void meta_fill(struct world *world)
 	*world->meta = (struct rainbow_meta){
 	    .schema = RAINBOW_SCHEMA,
 	    .pin_limit = world->pin_limit,
-	    .table_secret = {world->pins.secret[0], world->pins.secret[1]},
 	    .buckets = world->pins.count,
 	    .nursery_buckets = world->nursery.count,
 	    .hash_secret = {0x0123456789abcdefull, 0xfedcba9876543210ull},
@@ -65,6 +64,7 @@ static void meta_fill(struct world *world)
 	    .tombstone_seconds = 60,
 	    .writer = "tests",
 	};
+	memcpy(world->meta->table_secret, world->pins.secret, sizeof(world->pins.secret));
 }
 
 void world_reset(struct world *world)

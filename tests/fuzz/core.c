@@ -81,7 +81,8 @@ void core_fill_meta(struct rainbow_meta *meta, uint32_t sessions)
 	    .tombstone_seconds = 60,
 	    .writer = "tests",
 #ifdef RAINBOW_WAYS
-	    .table_secret = {0x243f6a8885a308d3ull, 0x13198a2e03707344ull},
+	    .table_secret = {0x243f6a8885a308d3ull, 0x13198a2e03707345ull, 0xa4093822299f31d1ull, 0x082efa98ec4e6c89ull,
+			     0x452821e638d01377ull},
 	    .buckets = buckets_for(sessions),
 	    .nursery_buckets = native_definition_of(core_map("rainbow_nursery"))->entries,
 #endif

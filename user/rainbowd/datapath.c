@@ -254,12 +254,15 @@ static uint32_t hz_read(void)
 static int tables_fill(struct datapath *dp, const struct datapath_config *config, struct error *err)
 {
 	struct rainbow_meta *meta = datapath_meta(dp);
+	int i;
 
 	meta->pin_limit = pins_wanted(dp, config);
 	meta->buckets = rainbow_table_buckets(meta->pin_limit);
 	meta->nursery_buckets = bpf_map__max_entries(dp->skeleton->maps.rainbow_nursery);
 	if (getrandom(meta->table_secret, sizeof(meta->table_secret), 0) != sizeof(meta->table_secret))
 		return error_set(err, ERROR_INTERNAL, NULL, "no random numbers: %s", strerror(errno));
+	for (i = 0; i < RAINBOW_TABLE_SECRET; i++)
+		meta->table_secret[i] |= 1; /* else a flow's bits are lost in the product */
 	return 0;
 }
 

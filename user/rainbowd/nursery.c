@@ -8,13 +8,14 @@
 
 #define LOOKS 16
 
-int nursery_open(struct nursery *nursery, int fd, uint32_t buckets, const __u64 secret[2])
+int nursery_open(struct nursery *nursery, int fd, uint32_t buckets, const __u64 secret[RAINBOW_TABLE_SECRET])
 {
 	void *base = mmap(NULL, buckets * sizeof(struct rainbow_nursery_bucket), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (base == MAP_FAILED)
 		return -errno;
-	*nursery = (struct nursery){.buckets = base, .count = buckets, .secret = {secret[0], secret[1]}};
+	*nursery = (struct nursery){.buckets = base, .count = buckets};
+	memcpy(nursery->secret, secret, sizeof(nursery->secret));
 	return 0;
 }
 

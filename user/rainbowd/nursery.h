@@ -8,11 +8,11 @@
 struct nursery {
 	struct rainbow_nursery_bucket *buckets; /* NULL: not open */
 	uint32_t count;
-	__u64 secret[2];
+	__u64 secret[RAINBOW_TABLE_SECRET];
 };
 
 /* Maps it; the descriptor stays the caller's. 0 or -errno. */
-int nursery_open(struct nursery *nursery, int fd, uint32_t buckets, const __u64 secret[2]);
+int nursery_open(struct nursery *nursery, int fd, uint32_t buckets, const __u64 secret[RAINBOW_TABLE_SECRET]);
 void nursery_close(struct nursery *nursery);
 
 /* 0, -ENOENT, or -EAGAIN: it changes all the time. */

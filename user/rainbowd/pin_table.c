@@ -9,14 +9,14 @@
 
 #define LOOKS 4
 
-int pin_table_open(struct pin_table *table, int table_fd, uint32_t buckets, const __u64 secret[2], int overflow_fd)
+int pin_table_open(struct pin_table *table, int table_fd, uint32_t buckets, const __u64 secret[RAINBOW_TABLE_SECRET], int overflow_fd)
 {
 	void *base = mmap(NULL, buckets * sizeof(struct rainbow_bucket), PROT_READ | PROT_WRITE, MAP_SHARED, table_fd, 0);
 
 	if (base == MAP_FAILED)
 		return -errno;
-	*table =
-	    (struct pin_table){.buckets = base, .count = buckets, .secret = {secret[0], secret[1]}, .overflow_fd = overflow_fd};
+	*table = (struct pin_table){.buckets = base, .count = buckets, .overflow_fd = overflow_fd};
+	memcpy(table->secret, secret, sizeof(table->secret));
 	return 0;
 }
 
