@@ -23,8 +23,8 @@ static __always_inline void hop_question(struct bpf_fib_lookup *ask, const struc
 {
 	if (rainbow_addr_is_v4(to)) {
 		ask->family = AF_INET;
-		__builtin_memcpy(&ask->ipv4_src, from->octet + 12, 4);
-		__builtin_memcpy(&ask->ipv4_dst, to->octet + 12, 4);
+		ask->ipv4_src = rainbow_addr_v4(from);
+		ask->ipv4_dst = rainbow_addr_v4(to);
 	} else {
 		ask->family = AF_INET6;
 		__builtin_memcpy(ask->ipv6_src, from, 16);

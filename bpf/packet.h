@@ -128,7 +128,7 @@ static __always_inline __be16 parse_ethernet(struct cursor *c, struct packet *p)
 	return protocol;
 }
 
-/* In two stores of eight bytes: it is loaded so at once, and a load over two smaller stores waits for both. */
+/* In as few stores as its alignment allows: a load over stores that are smaller waits for them. */
 static __always_inline void addr_from_v4(struct rainbow_addr *addr, __be32 v4)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -138,8 +138,8 @@ static __always_inline void addr_from_v4(struct rainbow_addr *addr, __be32 v4)
 #endif
 	__u64 high = 0;
 
-	__builtin_memcpy(addr->octet, &high, 8);
-	__builtin_memcpy(addr->octet + 8, &low, 8);
+	__builtin_memcpy(addr, &high, 8);
+	__builtin_memcpy(__builtin_assume_aligned(addr->octet + 8, 4), &low, 8);
 }
 
 /* The IPv4 header; *protocol is what follows it. `quoted`: inside an ICMP error, cut short by right. */

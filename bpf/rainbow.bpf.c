@@ -92,7 +92,7 @@ int rainbow_xdp(struct xdp_md *ctx)
 {
 	struct way way = {.place = PLACE_XDP, .ingress = ctx->ingress_ifindex};
 	void *data = xdp_data(ctx), *end = xdp_end(ctx);
-	struct leads leads;
+	struct leads leads = {}; /* else the compiler may spill what was never written, which the verifier refuses */
 
 	if (!packet_parse_plain(data, end, end - data, &way.packet))
 		return xdp_long_way(ctx, &way, 0);
@@ -181,7 +181,7 @@ static __always_inline int tc_long_way(struct __sk_buff *skb, struct way *way, i
 static __always_inline int tc_way(struct __sk_buff *skb, enum place place)
 {
 	struct way way = {.place = place, .ingress = skb->ifindex};
-	struct leads leads;
+	struct leads leads = {}; /* else the compiler may spill what was never written, which the verifier refuses */
 
 	/* Seen only because the interface is promiscuous: another host's. */
 	if (skb->pkt_type == PACKET_OTHERHOST)

@@ -55,7 +55,7 @@ static __always_inline int tc_send(const struct rainbow_hop *hop)
 
 	if (rainbow_addr_is_v4(&hop->via)) {
 		via.nh_family = AF_INET;
-		__builtin_memcpy(&via.ipv4_nh, hop->via.octet + 12, 4);
+		via.ipv4_nh = rainbow_addr_v4(&hop->via);
 	} else {
 		via.nh_family = AF_INET6;
 		__builtin_memcpy(via.ipv6_nh, &hop->via, 16);

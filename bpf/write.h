@@ -66,7 +66,7 @@ static __always_inline void write_ipv4(struct iphdr *ip, const struct edit *edit
 {
 	__u32 delta = edit->address_delta;
 
-	__builtin_memcpy(edit->at_source ? &ip->saddr : &ip->daddr, edit->addr.octet + 12, 4);
+	*(edit->at_source ? &ip->saddr : &ip->daddr) = rainbow_addr_v4(&edit->addr);
 	if (edit->forwards) { /* only above 1, so that the upper byte of its word falls by one (RFC 1141) */
 		ip->ttl--;
 		delta += rainbow_delta16(bpf_htons(0x100), 0);
@@ -126,10 +126,10 @@ static __always_inline int write_error_ipv4(void *data, void *data_end, const st
 	if (!outer || !inner)
 		return 0;
 	if (error_outer_changes(p, edit)) {
-		__builtin_memcpy(edit->at_source ? &outer->saddr : &outer->daddr, edit->addr.octet + 12, 4);
+		*(edit->at_source ? &outer->saddr : &outer->daddr) = rainbow_addr_v4(&edit->addr);
 		delta_apply(&outer->check, edit->address_delta);
 	}
-	__builtin_memcpy(edit->at_source ? &inner->daddr : &inner->saddr, edit->addr.octet + 12, 4);
+	*(edit->at_source ? &inner->daddr : &inner->saddr) = rainbow_addr_v4(&edit->addr);
 	delta_apply(&inner->check, edit->address_delta);
 	return 1;
 }

@@ -33,6 +33,12 @@ static __always_inline int xdp_checksum(struct xdp_md *ctx, const struct packet 
 	return 1;
 }
 
+/* Both lie at even addresses. */
+static __always_inline void mac_write(__u8 to[6], const __u8 from[6])
+{
+	__builtin_memcpy(__builtin_assume_aligned(to, 2), __builtin_assume_aligned(from, 2), 6);
+}
+
 /* Out by the NIC it came in by, or another one. */
 static __always_inline int xdp_send(struct xdp_md *ctx, const struct rainbow_hop *hop, __u32 ingress)
 {
@@ -41,8 +47,8 @@ static __always_inline int xdp_send(struct xdp_md *ctx, const struct rainbow_hop
 
 	if (!eth)
 		return XDP_DROP;
-	__builtin_memcpy(eth->h_source, hop->source_mac, 6);
-	__builtin_memcpy(eth->h_dest, hop->mac, 6);
+	mac_write(eth->h_source, hop->source_mac);
+	mac_write(eth->h_dest, hop->mac);
 	return ifindex == ingress ? XDP_TX : bpf_redirect(ifindex, 0);
 }
 

@@ -15,20 +15,6 @@
 _Static_assert((RAINBOW_LOOKUP_SLOTS & (RAINBOW_LOOKUP_SLOTS - 1)) == 0, "slots must be a power of two");
 _Static_assert(RAINBOW_LOOKUP_SLOTS >= 3 * (RAINBOW_MAX_SERVICES + RAINBOW_MAX_BACKENDS), "the table must stay sparse");
 
-/* An address as two words, for comparing and hashing. */
-struct rainbow_addr_words {
-	__u64 high;
-	__u64 low;
-};
-
-static inline struct rainbow_addr_words rainbow_addr_words(const struct rainbow_addr *addr)
-{
-	struct rainbow_addr_words words;
-
-	__builtin_memcpy(&words, addr, sizeof(words));
-	return words;
-}
-
 /* The first slot to look at. */
 static inline __u32 rainbow_lookup_start(struct rainbow_addr_words addr, __u16 port, __u8 protocol)
 {

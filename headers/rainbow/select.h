@@ -67,11 +67,9 @@ static inline __u64 rainbow_siphash(const __u64 secret[2], __u64 a, __u64 b, __u
 /* The hash of a flow; with port 0 (a client session's key) that of the client. */
 static inline __u64 rainbow_flow_hash(const __u64 secret[2], const struct rainbow_flow *flow)
 {
-	__u64 high, low;
+	struct rainbow_addr_words client = rainbow_addr_words(&flow->client);
 
-	__builtin_memcpy(&high, flow->client.octet, 8);
-	__builtin_memcpy(&low, flow->client.octet + 8, 8);
-	return rainbow_siphash(secret, high, low, (__u64)flow->service << 16 | flow->port);
+	return rainbow_siphash(secret, client.high, client.low, (__u64)flow->service << 16 | flow->port);
 }
 
 /* Selection hash: the slot for a hash. Uses the upper half; the lower one spreads ties among backends. */
@@ -89,12 +87,10 @@ static inline __u32 rainbow_slot_of_count(__u64 n)
 /* Is addr an IPv4 address? */
 static inline int rainbow_addr_is_v4(const struct rainbow_addr *addr)
 {
-	__u64 high;
-	__u32 middle;
+	__u32 words[4];
 
-	__builtin_memcpy(&high, addr->octet, 8);
-	__builtin_memcpy(&middle, addr->octet + 8, 4);
-	return high == 0 && middle == RAINBOW_V4_MIDDLE;
+	__builtin_memcpy(words, addr, sizeof(words));
+	return !(words[0] | words[1]) && words[2] == RAINBOW_V4_MIDDLE;
 }
 
 /* The client of a client session: an IPv4 address whole, an IPv6 address cut to `prefix` bits (0 and above 128: whole). */

@@ -56,28 +56,20 @@ static inline __u32 rainbow_table_overflow(__u32 sessions)
 	return sessions <= 16384 ? sessions : sessions / 16 + 15360;
 }
 
-/* A flow as three words, for comparing and hashing. */
-struct rainbow_flow_words {
-	__u64 high;
-	__u64 low;
-	__u32 rest;
-};
-
-static inline struct rainbow_flow_words rainbow_flow_words(const struct rainbow_flow *flow)
+/* The rest of a flow as a word: port and service. */
+static inline __u32 rainbow_flow_rest(const struct rainbow_flow *flow)
 {
-	struct rainbow_flow_words words;
+	__u32 rest;
 
-	__builtin_memcpy(&words.high, flow->client.octet, 8);
-	__builtin_memcpy(&words.low, flow->client.octet + 8, 8);
-	__builtin_memcpy(&words.rest, &flow->port, 4);
-	return words;
+	__builtin_memcpy(&rest, &flow->port, sizeof(rest));
+	return rest;
 }
 
 static inline int rainbow_flow_is(const struct rainbow_flow *a, const struct rainbow_flow *b)
 {
-	struct rainbow_flow_words x = rainbow_flow_words(a), y = rainbow_flow_words(b);
+	struct rainbow_addr_words x = rainbow_addr_words(&a->client), y = rainbow_addr_words(&b->client);
 
-	return x.low == y.low && x.rest == y.rest && x.high == y.high;
+	return x.low == y.low && rainbow_flow_rest(a) == rainbow_flow_rest(b) && x.high == y.high;
 }
 
 /*
@@ -88,9 +80,9 @@ static inline int rainbow_flow_is(const struct rainbow_flow *a, const struct rai
  */
 static inline __u64 rainbow_table_hash(const __u64 secret[RAINBOW_TABLE_SECRET], const struct rainbow_flow *flow)
 {
-	struct rainbow_flow_words words = rainbow_flow_words(flow);
+	struct rainbow_addr_words words = rainbow_addr_words(&flow->client);
 	__u64 hash = (words.high & 0xffffffff) * secret[0] + (words.high >> 32) * secret[1] +
-		     (words.low & 0xffffffff) * secret[2] + (words.low >> 32) * secret[3] + words.rest * secret[4];
+		     (words.low & 0xffffffff) * secret[2] + (words.low >> 32) * secret[3] + rainbow_flow_rest(flow) * secret[4];
 
 	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93ull;
 	return hash ^ hash >> 32;

@@ -36,6 +36,29 @@ struct rainbow_addr {
 	__u8 octet[16];
 } __attribute__((aligned(4)));
 
+/* An address as two words, for comparing and hashing. Of all of it at once: a piece of its octets would be read byte by byte. */
+struct rainbow_addr_words {
+	__u64 high;
+	__u64 low;
+};
+
+static inline struct rainbow_addr_words rainbow_addr_words(const struct rainbow_addr *addr)
+{
+	struct rainbow_addr_words words;
+
+	__builtin_memcpy(&words, addr, sizeof(words));
+	return words;
+}
+
+/* The last four octets: the address in network order, if it is IPv4. */
+static inline __be32 rainbow_addr_v4(const struct rainbow_addr *addr)
+{
+	__be32 v4;
+
+	__builtin_memcpy(&v4, __builtin_assume_aligned(addr->octet + 12, 4), sizeof(v4));
+	return v4;
+}
+
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define RAINBOW_V4_MIDDLE 0xffff0000u /* octets 8 to 11 of a v4-mapped address, as loaded */
 #define rainbow_be64(x)   __builtin_bswap64(x)
