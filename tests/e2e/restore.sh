@@ -75,7 +75,8 @@ too_small() {
 	cp "$(snapshot_path)" "$LAB_DIR/good"
 	lab_rainbowd_start xdp --max-sessions 100 --save-every 1s
 	expect_eq 'live sessions' "$(live_count)" 100
-	expect_match 'the log' "$(grep -a 'no room' "$LAB_DIR/rainbowd.log" | tail -n 1)" '200 pins found no room.*--max-sessions 300'
+	expect_match 'the log' "$(grep -a 'no room' "$LAB_DIR/rainbowd.log" | tail -n 1)" \
+		'200 pins found no room.*--max-sessions 300 or more. That ends the sessions that are opened from now on'
 	wait_for_snapshot
 	cmp "$(snapshot_path).kept" "$LAB_DIR/good" || fail 'the snapshot that did not fit is not kept'
 	expect_answered
