@@ -143,6 +143,35 @@ resize_clients() {
 	lab_down
 }
 
+# The kernel refuses to switch the ingress of an interface behind its egress: both look into the table that there was.
+half_switched() {
+	local words call
+
+	have_strace || { skip_part 'half a switch: no strace here to let a system call fail' && return; }
+	HOOK=tc
+	part 'a switch that fails half way'
+	lab_up routed
+	serve_agents 2
+	lab_rainbowd_start "$HOOK" --max-sessions 2000
+	[[ $(json '.daemon.hooks[0].egress' status) == tcx ]] || { skip_part 'half a switch: by clsact it is no call of bpf(2)' && lab_down && return; }
+	add_service chat 4 2
+	lab_client idle --to "$(at_service 4)" --sessions 100 --interval 0
+	lab_until_stat idle 10 '.live == 100'
+	lab_rainbowd_stop
+	trace_start "$LAB_DIR/whole.strace" "$HOOK" --max-sessions 2001
+	call=$(awk '/BPF_LINK_UPDATE/ && ++switched == 2 {print NR; exit}' "$LAB_DIR/whole.strace")
+	rainbowd_words "$HOOK" --max-sessions 2002
+	expect_code 1 lab_in router timeout 60 strace -f -qq -o "$LAB_DIR/failed.strace" -e trace=bpf \
+		-e "inject=bpf:error=ENOMEM:when=$call" "$LAB_BUILD/rainbowd" "${words[@]}"
+	expect_match 'what it says' "$E2E_OUT" 'ingress program on client0 can not be switched: Cannot allocate memory'
+	expect_turns idle
+	lab_rainbowd_start "$HOOK"
+	expect_settled 2001
+	expect_no_drift
+	expect_whole idle
+	lab_down
+}
+
 # Until ended sessions have left the table, which rainbowd sees to.
 settle() {
 	lab_rainbowd_start "$HOOK"
@@ -153,3 +182,4 @@ settle() {
 resize routed tc on 4 5000 1500
 resize two-sided xdp off 6 100000
 resize_clients
+half_switched
