@@ -27,7 +27,7 @@ static int base_length(const struct pin_dir *dir)
 	int length = (int)strlen(dir->path), end;
 	char schema[16];
 
-	end = snprintf(schema, sizeof(schema), "/v%u", RAINBOW_SCHEMA);
+	end = snprintf(schema, sizeof(schema), "/v%d", RAINBOW_SCHEMA);
 	return length > end && !strcmp(dir->path + length - end, schema) ? length - end : length;
 }
 
