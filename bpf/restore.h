@@ -32,6 +32,21 @@ static __always_inline int due_read(__u32 index, struct rainbow_flow *flow, stru
 	return 1;
 }
 
+/* Also the key of the session of the client whose flow this is. */
+static __always_inline int due_read_of_client(__u32 index, struct rainbow_flow *flow, struct rainbow_pin *pin,
+					      struct rainbow_flow *client)
+{
+	struct rainbow_service *service;
+
+	if (!due_read(index, flow, pin))
+		return 0;
+	service = service_get(flow->service);
+	if (!service)
+		return 0;
+	client_key(client, flow, service);
+	return 1;
+}
+
 /* A session, counted before it can be found, as in session_open; but a backend's limit is for new ones. */
 static __always_inline int restore_counted(const struct rainbow_flow *flow, const struct rainbow_pin *pin)
 {
@@ -63,16 +78,11 @@ __noinline int restore_session(__u32 index)
 /* The session of the client whose flow this is. */
 __noinline int restore_client_of(__u32 index)
 {
-	struct rainbow_service *service;
 	struct rainbow_flow flow, key;
 	struct rainbow_pin pin;
 
-	if (!due_read(index, &flow, &pin))
+	if (!due_read_of_client(index, &flow, &pin, &key))
 		return OPENED_NO_PLACE;
-	service = service_get(flow.service);
-	if (!service)
-		return OPENED_NO_PLACE;
-	client_key(&key, &flow, service);
 	pin.state = RAINBOW_PIN_LIVE;
 	pin.kind = RAINBOW_PIN_CLIENT;
 	pin.flows = 0;
@@ -82,19 +92,14 @@ __noinline int restore_client_of(__u32 index)
 /* Joins its client's session. Where the snapshot has none (it was taken while sessions came and went) the flow begins it. */
 __noinline int restore_flow(__u32 index)
 {
-	struct rainbow_service *service;
 	struct rainbow_flow flow, key;
 	struct rainbow_pin *client;
 	struct rainbow_pin pin;
 	__u32 stale;
 	int opened;
 
-	if (!due_read(index, &flow, &pin))
+	if (!due_read_of_client(index, &flow, &pin, &key))
 		return OPENED_NO_PLACE;
-	service = service_get(flow.service);
-	if (!service)
-		return OPENED_NO_PLACE;
-	client_key(&key, &flow, service);
 	client = pin_find(&key);
 	if (!client) {
 		restore_client_of(index);

@@ -12,24 +12,25 @@ bpf/test_untouched_src := tests/bpf/test_untouched.c tests/bpf/truth.c tests/bpf
 bpf/test_untouched_libs := $(bpf_libs)
 
 # The kernel access of rainbowd, on a network and a bpffs of the test's own.
-datapath_src := $(addprefix user/rainbowd/,datapath.c datapath_maps.c hooks.c hook_wish.c attach.c attach_clsact.c adopt.c \
-                pin_dir.c pin_table.c nursery.c lookup.c netdev.c barrier.c takeover.c migrate.c pin_walk.c) \
-                $(addprefix user/common/,error.c log.c text.c addr.c duration.c)
+datapath_src := $(addprefix user/rainbowd/,datapath.c datapath_maps.c mapping.c hooks.c hook_wish.c attach.c attach_clsact.c \
+                adopt.c pin_dir.c pin_table.c pin_walk.c nursery.c lookup.c netdev.c barrier.c takeover.c migrate.c migrate_map.c \
+                migrate_arrays.c migrate_pins.c) \
+                $(addprefix user/common/,error.c log.c text.c addr.c duration.c) tests/bpf/opened.c tests/bpf/ground.c
 
 programs += bpf/test_datapath
-bpf/test_datapath_src := tests/bpf/test_datapath.c tests/bpf/ground.c tests/bpf/table.c $(datapath_src)
+bpf/test_datapath_src := tests/bpf/test_datapath.c tests/bpf/table.c $(datapath_src)
 bpf/test_datapath_libs := $(bpf_libs)
 
 programs += bpf/test_datapath_maps
-bpf/test_datapath_maps_src := tests/bpf/test_datapath_maps.c tests/bpf/ground.c tests/bpf/table.c $(datapath_src)
+bpf/test_datapath_maps_src := tests/bpf/test_datapath_maps.c tests/bpf/table.c $(datapath_src)
 bpf/test_datapath_maps_libs := $(bpf_libs)
 
 programs += bpf/test_takeover
-bpf/test_takeover_src := tests/bpf/test_takeover.c tests/bpf/ground.c $(datapath_src)
+bpf/test_takeover_src := tests/bpf/test_takeover.c $(datapath_src)
 bpf/test_takeover_libs := $(bpf_libs) -Wl,--wrap=datapath_restore
 
 programs += bpf/test_hooks
-bpf/test_hooks_src := tests/bpf/test_hooks.c tests/bpf/stream.c tests/bpf/ground.c $(datapath_src)
+bpf/test_hooks_src := tests/bpf/test_hooks.c tests/bpf/stream.c $(datapath_src)
 bpf/test_hooks_libs := $(bpf_libs)
 
 programs += bpf/test_probe

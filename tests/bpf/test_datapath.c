@@ -17,28 +17,20 @@
 #include "rainbowd/datapath.h"
 #include "rainbowd/pin_dir.h"
 #include "ground.h"
+#include "opened.h"
 #include "table.h"
 
 static const struct datapath_config config = {.pin_dir = GROUND_PIN_DIR, .pins = 20000, .nursery = 1000};
-
-static struct datapath *opened; /* closed by remove_all, where a test failed */
 
 static struct datapath *open_or_fail(bool want_adopted)
 {
 	struct error err = {};
 	bool adopted;
 
-	if (datapath_open(&opened, &config, &adopted, &err))
+	if (opened_try(config.pins, &adopted, &err))
 		fail_msg("%s", err.message);
 	assert_int_equal(adopted, want_adopted);
-	datapath_mark_whole(opened);
 	return opened;
-}
-
-static void close_opened(void)
-{
-	datapath_close(opened);
-	opened = NULL;
 }
 
 static void refused(enum error_code code, const char *because)
@@ -51,17 +43,6 @@ static void refused(enum error_code code, const char *because)
 	assert_null(dp);
 	if (!strstr(err.message, because))
 		fail_msg("\"%s\" does not say \"%s\"", err.message, because);
-}
-
-static int remove_all(void **state)
-{
-	struct error err = {};
-
-	(void)state;
-	close_opened();
-	if (datapath_remove(GROUND_PIN_DIR, NULL, &err))
-		fprintf(stderr, "cleaning up: %s\n", err.message);
-	return 0;
 }
 
 /* --- made, adopted ------------------------------------------------------------------------------------------------------ */
@@ -86,14 +67,14 @@ static void test_made_and_adopted(void **state)
 	datapath_member(dp, 1024)->backend[255] = 4096;
 	datapath_wheel(dp, 64, 1)->slot[999] = 7;
 	assert_null(datapath_version(dp, 1025));
-	close_opened();
+	opened_close();
 
 	dp = open_or_fail(true);
 	assert_int_equal(datapath_meta(dp)->hash_secret[1], 42);
 	assert_string_equal(datapath_version(dp, 1024)->label, "v9");
 	assert_int_equal(datapath_member(dp, 1024)->backend[255], 4096);
 	assert_int_equal(datapath_wheel(dp, 64, 1)->slot[999], 7);
-	close_opened();
+	opened_close();
 }
 
 /* An element of a mapped array whose size is no multiple of 8 lies where the kernel looks for it. */
@@ -111,7 +92,7 @@ static void test_mapping_is_what_the_kernel_sees(void **state)
 	assert_int_equal(member.count, 2);
 	assert_int_equal(member.backend[1], 77);
 	close(fd);
-	close_opened();
+	opened_close();
 }
 
 static void test_second_rainbowd(void **state)
@@ -124,9 +105,9 @@ static void test_second_rainbowd(void **state)
 	snprintf(who, sizeof(who), "process %d", getpid());
 	refused(ERROR_CONFLICT, who);
 	assert_int_equal(datapath_remove(GROUND_PIN_DIR, NULL, &err), -ERROR_CONFLICT);
-	close_opened();
+	opened_close();
 	open_or_fail(true);
-	close_opened();
+	opened_close();
 }
 
 static int64_t now_us(void)
@@ -146,9 +127,9 @@ static void test_killed_while_starting(void **state)
 
 	(void)state;
 	open_or_fail(false);
-	close_opened();
+	opened_close();
 	whole = now_us() - began;
-	remove_all(NULL);
+	opened_remove(NULL);
 	for (round = 0; round < 10; round++) {
 		struct timespec moment = {.tv_nsec = (long)(whole * (70 + 5 * round) / 100 % 1000000 * 1000)};
 		struct datapath *dp;
@@ -215,18 +196,18 @@ static void test_half_made(void **state)
 	(void)state;
 	datapath_meta(dp)->schema = 0;
 	datapath_version(dp, 1)->live = 5;
-	close_opened();
+	opened_close();
 	ground_run("rm " GROUND_PIN_DIR "/rainbow_wheel");
 	dp = open_or_fail(false);
 	assert_int_equal(datapath_version(dp, 1)->live, 0);
 	datapath_meta(dp)->schema = 0;
-	close_opened();
+	opened_close();
 	ground_run("cd " GROUND_PIN_DIR " && for m in *; do [ $m = rainbow_meta ] || rm $m; done");
 	open_or_fail(false);
-	close_opened();
+	opened_close();
 	ground_run("rm " GROUND_PIN_DIR "/rainbow_meta");
 	open_or_fail(false);
-	close_opened();
+	opened_close();
 }
 
 /* Killed before the caller has filled the new maps. */
@@ -238,9 +219,9 @@ static void test_half_filled(void **state)
 	(void)state;
 	assert_int_equal(datapath_open(&opened, &config, &adopted, &err), 0);
 	datapath_version(opened, 1)->live = 5;
-	close_opened();
+	opened_close();
 	assert_int_equal(datapath_version(open_or_fail(false), 1)->live, 0);
-	close_opened();
+	opened_close();
 }
 
 /* --- refused ------------------------------------------------------------------------------------------------------------ */
@@ -254,7 +235,7 @@ static void test_schema_unknown(void **state)
 
 	(void)state;
 	datapath_meta(dp)->schema = 99;
-	close_opened();
+	opened_close();
 	refused(ERROR_PRECONDITION, "schema 99");
 	assert_int_equal(bpf_map_lookup_elem(fd, &index, &meta), 0);
 	assert_int_equal(meta.schema, 99);
@@ -301,8 +282,8 @@ static void test_schema_beside(void **state)
 			assert_false(ground_pinned("rainbow_meta"));
 		} else {
 			open_or_fail(false);
-			close_opened();
-			remove_all(NULL);
+			opened_close();
+			opened_remove(NULL);
 		}
 		ground_run("rm -rf /sys/fs/bpf/rainbow/%s", rows[i].name);
 	}
@@ -323,7 +304,7 @@ static void test_shape_differs(void **state)
 {
 	(void)state;
 	open_or_fail(false);
-	close_opened();
+	opened_close();
 	ground_run("rm " GROUND_PIN_DIR "/rainbow_version");
 	refused(ERROR_PRECONDITION, "rainbow_version");
 	pin_stranger("rainbow_version", 64);
@@ -335,8 +316,8 @@ static void test_foreign_directory(void **state)
 {
 	(void)state;
 	open_or_fail(false);
-	close_opened();
-	remove_all(NULL);
+	opened_close();
+	opened_remove(NULL);
 	ground_run("mkdir -p " GROUND_PIN_DIR);
 	pin_stranger("cilium_maps", 8);
 	refused(ERROR_PRECONDITION, "cilium_maps");
@@ -358,7 +339,7 @@ static void test_sessions_without_meta(void **state)
 	assert_int_equal(table_open_pinned(&table, GROUND_PIN_DIR), 0);
 	assert_int_equal(table_put(&table, &flow, &pin), 0);
 	table_let_go(&table);
-	close_opened();
+	opened_close();
 	ground_run("rm " GROUND_PIN_DIR "/rainbow_meta");
 	refused(ERROR_PRECONDITION, "holds sessions");
 	assert_true(ground_pinned("rainbow_pin"));
@@ -373,7 +354,7 @@ static void test_size_differs(void **state)
 
 	(void)state;
 	open_or_fail(false);
-	close_opened();
+	opened_close();
 	/* Another number of pins is test_takeover's. */
 	other.nursery = 3 * config.nursery;
 	assert_int_equal(datapath_open(&dp, &other, &adopted, &err), -ERROR_PRECONDITION);
@@ -399,7 +380,7 @@ static void test_bad_directories(void **state)
 
 	(void)state;
 	open_or_fail(false);
-	close_opened();
+	opened_close();
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct datapath_config bad = {.pin_dir = cases[i].path};
 		struct datapath *dp;
@@ -420,7 +401,7 @@ static void test_removed(void **state)
 
 	(void)state;
 	assert_int_equal(datapath_remove(GROUND_PIN_DIR, dp, &err), 0);
-	close_opened();
+	opened_close();
 	assert_int_equal(access("/sys/fs/bpf/rainbow", F_OK), -1);
 	assert_int_equal(access("/sys/fs/bpf", F_OK), 0);
 	assert_int_equal(datapath_remove(GROUND_PIN_DIR, NULL, &err), 0);
@@ -429,21 +410,21 @@ static void test_removed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_teardown(test_made_and_adopted, remove_all),
-	    cmocka_unit_test_teardown(test_mapping_is_what_the_kernel_sees, remove_all),
-	    cmocka_unit_test_teardown(test_second_rainbowd, remove_all),
-	    cmocka_unit_test_teardown(test_killed_while_starting, remove_all),
-	    cmocka_unit_test_teardown(test_taken_while_removed, remove_all),
-	    cmocka_unit_test_teardown(test_half_made, remove_all),
-	    cmocka_unit_test_teardown(test_half_filled, remove_all),
-	    cmocka_unit_test_teardown(test_schema_unknown, remove_all),
-	    cmocka_unit_test_teardown(test_schema_beside, remove_all),
-	    cmocka_unit_test_teardown(test_shape_differs, remove_all),
-	    cmocka_unit_test_teardown(test_foreign_directory, remove_all),
-	    cmocka_unit_test_teardown(test_sessions_without_meta, remove_all),
-	    cmocka_unit_test_teardown(test_size_differs, remove_all),
-	    cmocka_unit_test_teardown(test_bad_directories, remove_all),
-	    cmocka_unit_test_teardown(test_removed, remove_all),
+	    cmocka_unit_test_teardown(test_made_and_adopted, opened_remove),
+	    cmocka_unit_test_teardown(test_mapping_is_what_the_kernel_sees, opened_remove),
+	    cmocka_unit_test_teardown(test_second_rainbowd, opened_remove),
+	    cmocka_unit_test_teardown(test_killed_while_starting, opened_remove),
+	    cmocka_unit_test_teardown(test_taken_while_removed, opened_remove),
+	    cmocka_unit_test_teardown(test_half_made, opened_remove),
+	    cmocka_unit_test_teardown(test_half_filled, opened_remove),
+	    cmocka_unit_test_teardown(test_schema_unknown, opened_remove),
+	    cmocka_unit_test_teardown(test_schema_beside, opened_remove),
+	    cmocka_unit_test_teardown(test_shape_differs, opened_remove),
+	    cmocka_unit_test_teardown(test_foreign_directory, opened_remove),
+	    cmocka_unit_test_teardown(test_sessions_without_meta, opened_remove),
+	    cmocka_unit_test_teardown(test_size_differs, opened_remove),
+	    cmocka_unit_test_teardown(test_bad_directories, opened_remove),
+	    cmocka_unit_test_teardown(test_removed, opened_remove),
 	};
 
 	ground_make("test_datapath");

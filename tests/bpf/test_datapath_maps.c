@@ -15,39 +15,10 @@
 #include "rainbowd/barrier.h"
 #include "rainbowd/datapath.h"
 #include "ground.h"
+#include "opened.h"
 #include "table.h"
 
-static const struct datapath_config config = {.pin_dir = GROUND_PIN_DIR, .pins = 20000, .nursery = 1000};
-
-static struct datapath *opened; /* closed by remove_all, where a test failed */
-
-static struct datapath *open_or_fail(void)
-{
-	struct error err = {};
-	bool adopted;
-
-	if (datapath_open(&opened, &config, &adopted, &err))
-		fail_msg("%s", err.message);
-	datapath_mark_whole(opened);
-	return opened;
-}
-
-static void close_opened(void)
-{
-	datapath_close(opened);
-	opened = NULL;
-}
-
-static int remove_all(void **state)
-{
-	struct error err = {};
-
-	(void)state;
-	close_opened();
-	if (datapath_remove(GROUND_PIN_DIR, NULL, &err))
-		fprintf(stderr, "cleaning up: %s\n", err.message);
-	return 0;
-}
+#define ROOM 20000
 
 static void count_entry(const struct rainbow_lookup *entry, void *arg)
 {
@@ -66,7 +37,7 @@ static uint64_t rainbow_word_at(int fd, uint32_t slot)
 
 static void test_lookup(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(ROOM);
 	struct rainbow_addr addr = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1}};
 	uint32_t slot = rainbow_lookup_start(rainbow_addr_words(&addr), 80, 6);
 	struct error err = {};
@@ -84,7 +55,7 @@ static void test_lookup(void **state)
 	assert_int_equal(rainbow_word_at(fd, slot), 0);
 	assert_int_equal(datapath_lookup_add(dp, &addr, 80, 6, RAINBOW_LOOKUP_SERVICE, 5, &err), 0);
 	close(fd);
-	close_opened();
+	opened_close();
 }
 
 static uint32_t steered(int fd, uint32_t service, const char *client)
@@ -103,7 +74,7 @@ static void test_steer(void **state)
 		uint32_t service, version;
 	} rules[] = {
 	    {"10.0.0.0/8", 1, 1}, {"10.1.0.0/16", 1, 2}, {"10.1.2.3", 1, 3}, {"0.0.0.0/0", 2, 4}, {"2001:db8::/32", 1, 5}};
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(ROOM);
 	int fd = ground_open("rainbow_steer");
 	struct error err = {};
 	struct cidr range;
@@ -129,7 +100,7 @@ static void test_steer(void **state)
 	assert_int_equal(steered(fd, 2, "11.1.2.3"), 0);
 	assert_int_equal(steered(fd, 1, "10.1.2.3"), 0);
 	close(fd);
-	close_opened();
+	opened_close();
 }
 
 #define PINS 12345
@@ -155,7 +126,7 @@ static bool count_three(const struct rainbow_flow *flow, const struct rainbow_pi
 
 static void test_pins_and_sweep(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(ROOM);
 	struct rainbow_flow flow = {.service = 1};
 	struct rainbow_pin pin = {.state = RAINBOW_PIN_LIVE, .kind = RAINBOW_PIN_SESSION, .version = 2, .backend = 1};
 	struct rainbow_sweep sweep = {.ask_limit = 1u << 30};
@@ -204,7 +175,7 @@ static void test_pins_and_sweep(void **state)
 	assert_int_equal(datapath_sweep(dp, &sweep, &err), 0);
 	assert_int_equal(datapath_census(dp, 2)->live, PINS - 1);
 	table_let_go(&table);
-	close_opened();
+	opened_close();
 }
 
 static int by_size(const void *a, const void *b)
@@ -231,23 +202,23 @@ static double median_us(int (*act)(void), int rounds)
 
 static void test_barrier(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(ROOM);
 	struct error err = {};
 
 	(void)state;
 	assert_int_equal(datapath_barrier(dp, &err), 0);
 	print_message("barrier: visiting each CPU %.0f us, RCU %.0f us (medians)\n", median_us(barrier_by_visit, 200),
 		      median_us(barrier_by_rcu, 50));
-	close_opened();
+	opened_close();
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_teardown(test_lookup, remove_all),
-	    cmocka_unit_test_teardown(test_steer, remove_all),
-	    cmocka_unit_test_teardown(test_pins_and_sweep, remove_all),
-	    cmocka_unit_test_teardown(test_barrier, remove_all),
+	    cmocka_unit_test_teardown(test_lookup, opened_remove),
+	    cmocka_unit_test_teardown(test_steer, opened_remove),
+	    cmocka_unit_test_teardown(test_pins_and_sweep, opened_remove),
+	    cmocka_unit_test_teardown(test_barrier, opened_remove),
 	};
 
 	ground_make("test_datapath_maps");

@@ -25,35 +25,10 @@
 #include "rainbowd/attach.h"
 #include "rainbowd/datapath.h"
 #include "ground.h"
+#include "opened.h"
 #include "stream.h"
 
-static const struct datapath_config config = {.pin_dir = GROUND_PIN_DIR, .pins = 1000, .nursery = 1000};
-
-static struct datapath *opened; /* closed by tear_down, where a test failed */
-
-static struct datapath *open_sized(uint32_t pins)
-{
-	struct datapath_config sized = config;
-	struct error err = {};
-	bool adopted;
-
-	sized.pins = pins;
-	if (datapath_open(&opened, &sized, &adopted, &err))
-		fail_msg("%s", err.message);
-	datapath_mark_whole(opened);
-	return opened;
-}
-
-static struct datapath *open_or_fail(void)
-{
-	return open_sized(config.pins);
-}
-
-static void close_opened(void)
-{
-	datapath_close(opened);
-	opened = NULL;
-}
+#define PINS 1000
 
 static struct hook_wish wish_of(const char *text)
 {
@@ -136,13 +111,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	struct error err = {};
-
-	(void)state;
 	attach_assume_no_tcx(false);
-	close_opened();
-	if (datapath_remove(GROUND_PIN_DIR, NULL, &err))
-		fprintf(stderr, "cleaning up: %s\n", err.message);
+	opened_remove(state);
 	if (system("ip link del v0; ip link del b0; ip link del b0.7"))
 		fprintf(stderr, "cleaning up: the links stay\n");
 	return 0;
@@ -201,7 +171,7 @@ static void test_wishes(void **state)
 
 static void test_kinds(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(PINS);
 	uint32_t program;
 
 	(void)state;
@@ -225,14 +195,14 @@ static void test_kinds(void **state)
 	assert_int_equal(xdp_at("v0").prog_id, 0);
 	attach_or_fail(dp, "b0.7:auto");
 	expect(dp, "b0.7", "tcx", "tcx");
-	close_opened();
+	opened_close();
 }
 
 static void test_no_packet_unseen(void **state)
 {
 	static const char *const ways[] = {"v0:tc",          "v0:xdp", "v0:xdp-generic", "v0:xdp", "v0:tc",
 					   "v0:xdp-generic", "v0:tc",  "v0:tc",          "v0:xdp", "v0:xdp"};
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(PINS);
 	struct rainbow_packets packets;
 	struct stream stream;
 	size_t i;
@@ -251,8 +221,8 @@ static void test_no_packet_unseen(void **state)
 	}
 	/* A newer rainbowd takes over: other programs, the same maps. */
 	for (i = 0; i < 3; i++) {
-		close_opened();
-		dp = open_or_fail();
+		opened_close();
+		dp = opened_make(PINS);
 		attach_or_fail(dp, "v0:xdp");
 		pause_ms(20);
 	}
@@ -261,7 +231,7 @@ static void test_no_packet_unseen(void **state)
 	print_message("%u datagrams, %llu refused\n", stream.sent, (unsigned long long)packets.refused_no_version);
 	assert_true(packets.refused_no_version > 1000);
 	stream_end(&stream);
-	close_opened();
+	opened_close();
 }
 
 /* --- across rainbowds ------------------------------------------------------------------------------------------------------ */
@@ -292,7 +262,7 @@ static void killed_and_taken_over(const char *wish, const char *pin)
 	assert_int_equal(pipe(ready), 0);
 	child = ground_fork();
 	if (!child) {
-		dp = open_or_fail();
+		dp = opened_make(PINS);
 		attach_or_fail(dp, wish);
 		if (write(ready[1], "", 1) != 1)
 			_exit(1);
@@ -305,7 +275,7 @@ static void killed_and_taken_over(const char *wish, const char *pin)
 	close(ready[1]);
 
 	link = link_id(pin, &program);
-	dp = open_or_fail();
+	dp = opened_make(PINS);
 	assert_true(info_of(dp, if_nametoindex("v0")).attached);
 	assert_int_equal(link_id(pin, &program_then), link);
 	assert_int_equal(program_then, program); /* not before datapath_attach */
@@ -313,7 +283,7 @@ static void killed_and_taken_over(const char *wish, const char *pin)
 	link_then = link_id(pin, &program_then);
 	assert_int_equal(link_then, link);
 	assert_int_not_equal(program_then, program);
-	close_opened();
+	opened_close();
 }
 
 static void test_killed_and_taken_over(void **state)
@@ -327,7 +297,7 @@ static void test_killed_and_taken_over(void **state)
 
 static void test_removed(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(PINS);
 	struct error err = {};
 	uint32_t program;
 
@@ -336,7 +306,7 @@ static void test_removed(void **state)
 	attach_or_fail(dp, "b0:tc");
 	assert_int_equal(datapath_remove(GROUND_PIN_DIR, NULL, &err), -ERROR_CONFLICT);
 	assert_true(xdp_at("v0").prog_id);
-	close_opened();
+	opened_close();
 	assert_true(xdp_at("v0").prog_id);
 	if (datapath_remove(GROUND_PIN_DIR, NULL, &err))
 		fail_msg("%s", err.message);
@@ -347,7 +317,7 @@ static void test_removed(void **state)
 
 static void test_detach_others(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(PINS);
 	struct hook_wish keep = wish_of("v0");
 	struct error err = {};
 	uint32_t program;
@@ -363,12 +333,12 @@ static void test_detach_others(void **state)
 	assert_int_equal(info_of(dp, if_nametoindex("v1")).ifindex, 0);
 	assert_int_equal(datapath_detach_others(dp, NULL, 0, &err), 0);
 	assert_int_equal(info_of(dp, if_nametoindex("v0")).ifindex, 0);
-	close_opened();
+	opened_close();
 }
 
 static void test_interface_made_again(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(PINS);
 	struct hook_wish wish = wish_of("v0:xdp");
 	uint32_t before = if_nametoindex("v0");
 	struct error err = {};
@@ -392,13 +362,13 @@ static void test_interface_made_again(void **state)
 	attach_or_fail(dp, "w0:xdp");
 	expect(dp, "w0", "xdp", "tcx");
 	ground_run("ip link set w0 name v0");
-	close_opened();
+	opened_close();
 }
 
 /* Interfaces of two namespaces bear the same index; the pins tell of the one where rainbowd ran before. */
 static void test_other_namespace(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(PINS);
 	uint32_t index = if_nametoindex("v0"), program;
 	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
@@ -414,7 +384,7 @@ static void test_other_namespace(void **state)
 	assert_int_equal(xdp_at("v0").prog_id, 0);
 	assert_int_equal(tcx_at("v0", 47, &program), 0);
 	assert_false(info_of(dp, index).attached);
-	close_opened();
+	opened_close();
 }
 
 /* --- refused --------------------------------------------------------------------------------------------------------------- */
@@ -431,7 +401,7 @@ static int pass_all(enum bpf_prog_type type)
 
 static void test_refusals(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(PINS);
 	int somebody = pass_all(BPF_PROG_TYPE_XDP);
 	uint32_t program;
 
@@ -454,7 +424,7 @@ static void test_refusals(void **state)
 	attach_refused(dp, "tun7:tc", ERROR_PRECONDITION, "no Ethernet frames");
 	ground_run("ip link del tun7");
 	close(somebody);
-	close_opened();
+	opened_close();
 }
 
 /* Does the hook pinned under this name look into the table of pins that is pinned now? */
@@ -483,7 +453,7 @@ static bool looks_into_table(const char *hook)
 static void test_refused_while_resized(void **state)
 {
 	const struct rainbow_due session = {.flow = {.port = 1, .service = 1}, .pin = {.state = RAINBOW_PIN_LIVE}};
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(PINS);
 	int somebody = pass_all(BPF_PROG_TYPE_XDP);
 	struct rainbow_restore sum;
 	struct rainbow_pin pin;
@@ -492,20 +462,20 @@ static void test_refused_while_resized(void **state)
 	(void)state;
 	attach_or_fail(dp, "v0:tc");
 	assert_int_equal(datapath_restore(dp, &session, 1, false, &sum, &err), 0);
-	close_opened();
+	opened_close();
 	assert_int_equal(bpf_xdp_attach((int)if_nametoindex("v0"), somebody, XDP_FLAGS_DRV_MODE, NULL), 0);
-	dp = open_sized(2 * config.pins);
+	dp = opened_make(2 * PINS);
 	assert_int_equal(datapath_hold(dp, &err), 0);
 	attach_refused(dp, "v0:xdp", ERROR_CONFLICT, "\"somebody\"");
 	datapath_hold_undo(dp);
 	assert_int_equal(datapath_meta(dp)->hold, RAINBOW_HOLD_NONE);
-	assert_int_equal(datapath_pin_limit(dp), 2 * config.pins);
+	assert_int_equal(datapath_pin_limit(dp), 2 * PINS);
 	assert_true(looks_into_table("ingress"));
 	assert_true(looks_into_table("egress"));
 	assert_int_equal(datapath_pin_find(dp, &session.flow, &pin), 0);
 	expect(dp, "v0", "tcx", "tcx");
 	close(somebody);
-	close_opened();
+	opened_close();
 }
 
 static bool has_tcx(void)
@@ -519,7 +489,7 @@ static bool has_tcx(void)
 
 static void test_clsact(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(PINS);
 	struct stream stream;
 	struct error err = {};
 	uint32_t program;
@@ -533,8 +503,8 @@ static void test_clsact(void **state)
 	assert_int_equal(tcx_at("v0", 46, &program), 0);
 	stream_begin(&stream);
 	for (i = 0; i < 3; i++) {
-		close_opened();
-		dp = open_or_fail();
+		opened_close();
+		dp = opened_make(PINS);
 		expect(dp, "v0", "clsact", "clsact");
 		attach_or_fail(dp, "v0:tc");
 		attach_or_fail(dp, "v0:xdp");
@@ -554,7 +524,7 @@ static void test_clsact(void **state)
 	assert_true(stream.sent > 100);
 	stream_end(&stream);
 	attach_or_fail(dp, "v1:tc");
-	close_opened();
+	opened_close();
 	assert_int_equal(datapath_remove(GROUND_PIN_DIR, NULL, &err), 0);
 	ground_run("! tc filter show dev v1 ingress | grep -q rainbow");
 	ground_run("! tc filter show dev v1 egress | grep -q rainbow");
@@ -562,7 +532,7 @@ static void test_clsact(void **state)
 
 static void test_clsact_of_another(void **state)
 {
-	struct datapath *dp = open_or_fail();
+	struct datapath *dp = opened_make(PINS);
 	int somebody = pass_all(BPF_PROG_TYPE_SCHED_CLS);
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex("v0"), .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, filter, .prog_fd = somebody, .handle = 1, .priority = 7);
@@ -575,7 +545,7 @@ static void test_clsact_of_another(void **state)
 	ground_run("tc filter show dev v0 ingress | grep -q somebody");
 	ground_run("! tc filter show dev v0 egress | grep -q rainbow");
 	close(somebody);
-	close_opened();
+	opened_close();
 }
 
 #define HOOK_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

@@ -17,48 +17,12 @@
 #include "common/duration.h"
 #include "rainbowd/datapath.h"
 #include "ground.h"
+#include "opened.h"
 
 #define VERSION 2
 #define BACKEND 3
 
 static uint32_t pins = 5000;
-static struct datapath *dp;
-
-static int open_sized(uint32_t size, struct error *err)
-{
-	const struct datapath_config config = {.pin_dir = GROUND_PIN_DIR, .pins = size, .nursery = 1000};
-	bool adopted;
-	int rc = datapath_open(&dp, &config, &adopted, err);
-
-	if (!rc)
-		datapath_mark_whole(dp);
-	return rc;
-}
-
-static void open_or_fail(uint32_t size)
-{
-	struct error err = {};
-
-	if (open_sized(size, &err))
-		fail_msg("%s", err.message);
-}
-
-static void close_opened(void)
-{
-	datapath_close(dp);
-	dp = NULL;
-}
-
-static int remove_all(void **state)
-{
-	struct error err = {};
-
-	(void)state;
-	close_opened();
-	if (datapath_remove(GROUND_PIN_DIR, NULL, &err))
-		fprintf(stderr, "cleaning up: %s\n", err.message);
-	return 0;
-}
 
 /* --- between two batches of pins that are put in ------------------------------------------------------------------------ */
 
@@ -122,7 +86,7 @@ static void fill(uint32_t count)
 
 	for (i = 0; i < count; i++)
 		list[i] = pin_number(i);
-	assert_int_equal(datapath_restore(dp, list, count, false, &sum, &err), 0);
+	assert_int_equal(datapath_restore(opened, list, count, false, &sum, &err), 0);
 	assert_int_equal(sum.restored, count);
 	free(list);
 }
@@ -150,15 +114,15 @@ static void check_all(uint32_t limit)
 	uint32_t i;
 
 	seen = calloc(pins, 1);
-	assert_int_equal(datapath_pins_each(dp, see, NULL, &err), 0);
+	assert_int_equal(datapath_pins_each(opened, see, NULL, &err), 0);
 	for (i = 0; i < pins; i++)
 		assert_int_equal(seen[i], 1);
 	free(seen);
-	assert_int_equal(datapath_meta(dp)->pins, pins);
-	assert_int_equal(datapath_meta(dp)->pin_limit, limit);
-	assert_int_equal(datapath_meta(dp)->hold, RAINBOW_HOLD_NONE);
-	assert_int_equal(datapath_pin_limit(dp), limit);
-	assert_int_equal(datapath_meta(dp)->buckets, rainbow_table_buckets(limit));
+	assert_int_equal(datapath_meta(opened)->pins, pins);
+	assert_int_equal(datapath_meta(opened)->pin_limit, limit);
+	assert_int_equal(datapath_meta(opened)->hold, RAINBOW_HOLD_NONE);
+	assert_int_equal(datapath_pin_limit(opened), limit);
+	assert_int_equal(datapath_meta(opened)->buckets, rainbow_table_buckets(limit));
 	assert_false(ground_pinned("rainbow_next_table"));
 	assert_false(ground_pinned("rainbow_next_pin"));
 }
@@ -168,7 +132,7 @@ static void take_over(void)
 	struct error err;
 	int64_t began = monotonic_ms();
 
-	if (datapath_hold(dp, &err) || datapath_take_over(dp, &err))
+	if (datapath_hold(opened, &err) || datapath_take_over(opened, &err))
 		fail_msg("%s", err.message);
 	if (pins > 5000)
 		printf("%u pins: %d ms\n", pins, (int)(monotonic_ms() - began));
@@ -177,20 +141,20 @@ static void take_over(void)
 static void test_larger_and_smaller(void **state)
 {
 	(void)state;
-	open_or_fail(pins + 100);
+	opened_make(pins + 100);
 	fill(pins);
-	close_opened();
-	open_or_fail(2 * pins);
+	opened_close();
+	opened_make(2 * pins);
 	/* Until the hooks are switched those attached have the old table, and its limit. */
-	assert_int_equal(datapath_meta(dp)->pin_limit, pins + 100);
+	assert_int_equal(datapath_meta(opened)->pin_limit, pins + 100);
 	take_over();
 	check_all(2 * pins);
-	close_opened();
-	open_or_fail(pins);
+	opened_close();
+	opened_make(pins);
 	take_over();
 	check_all(pins);
-	close_opened();
-	open_or_fail(0);
+	opened_close();
+	opened_make(0);
 	take_over();
 	check_all(pins);
 }
@@ -198,19 +162,19 @@ static void test_larger_and_smaller(void **state)
 /* A table for so many, of which there are `pins`, made as if most had come since it was looked whether they fit. */
 static void open_too_small(uint32_t size)
 {
-	open_or_fail(pins + 100);
+	opened_make(pins + 100);
 	fill(pins);
-	datapath_meta(dp)->pins = size;
-	close_opened();
-	open_or_fail(size);
-	datapath_meta(dp)->pins = pins;
+	datapath_meta(opened)->pins = size;
+	opened_close();
+	opened_make(size);
+	datapath_meta(opened)->pins = pins;
 }
 
 static void expect_nothing_changed(void)
 {
-	assert_int_equal(datapath_meta(dp)->hold, RAINBOW_HOLD_NONE);
-	close_opened();
-	open_or_fail(0);
+	assert_int_equal(datapath_meta(opened)->hold, RAINBOW_HOLD_NONE);
+	opened_close();
+	opened_make(0);
 	take_over();
 	check_all(pins + 100);
 }
@@ -220,12 +184,12 @@ static void test_too_small(void **state)
 	struct error err = {};
 
 	(void)state;
-	open_or_fail(pins + 100);
+	opened_make(pins + 100);
 	fill(pins);
-	close_opened();
-	assert_int_equal(open_sized(pins - 1, &err), -ERROR_PRECONDITION);
+	opened_close();
+	assert_int_equal(opened_try(pins - 1, NULL, &err), -ERROR_PRECONDITION);
 	assert_non_null(strstr(err.message, "too few"));
-	open_or_fail(0);
+	opened_make(0);
 	expect_nothing_changed();
 }
 
@@ -235,7 +199,7 @@ static void test_too_small_once_held(void **state)
 
 	(void)state;
 	open_too_small(pins - 1);
-	assert_int_equal(datapath_hold(dp, &err), -ERROR_PRECONDITION);
+	assert_int_equal(datapath_hold(opened, &err), -ERROR_PRECONDITION);
 	assert_non_null(strstr(err.message, "too few"));
 	expect_nothing_changed();
 }
@@ -249,13 +213,13 @@ static void test_too_small_and_killed(void **state)
 	(void)state;
 	for (asks = 0; asks < 4; asks += 3) {
 		open_too_small(pins / 2);
-		datapath_meta(dp)->hold = RAINBOW_HOLD_SWITCHING;
-		close_opened();
-		open_or_fail(asks * pins);
-		assert_int_equal(datapath_hold(dp, &err), -ERROR_PRECONDITION);
+		datapath_meta(opened)->hold = RAINBOW_HOLD_SWITCHING;
+		opened_close();
+		opened_make(asks * pins);
+		assert_int_equal(datapath_hold(opened, &err), -ERROR_PRECONDITION);
 		assert_non_null(strstr(err.message, "too few"));
 		expect_nothing_changed();
-		remove_all(NULL);
+		opened_remove(NULL);
 	}
 }
 
@@ -266,23 +230,23 @@ static void kill_before(enum rainbow_hold hold, uint32_t copied)
 	struct error err;
 	uint32_t i;
 
-	open_or_fail(pins + 100);
+	opened_make(pins + 100);
 	fill(pins);
-	close_opened();
-	open_or_fail(2 * pins);
+	opened_close();
+	opened_make(2 * pins);
 	assert_true(ground_pinned("rainbow_next_table"));
 	assert_true(ground_pinned("rainbow_next_pin"));
-	datapath_meta(dp)->hold = hold;
+	datapath_meta(opened)->hold = hold;
 	if (hold >= RAINBOW_HOLD_COPYING) {
-		datapath_meta(dp)->pins = datapath_meta(dp)->overflowed = 0;
-		datapath_meta(dp)->pin_limit = UINT32_MAX;
-		datapath_meta(dp)->buckets = rainbow_table_buckets(2 * pins);
+		datapath_meta(opened)->pins = datapath_meta(opened)->overflowed = 0;
+		datapath_meta(opened)->pin_limit = UINT32_MAX;
+		datapath_meta(opened)->buckets = rainbow_table_buckets(2 * pins);
 		for (i = 0; i < copied; i++)
 			list[i] = pin_number(i);
-		assert_int_equal(datapath_restore(dp, list, copied, false, &sum, &err), 0);
+		assert_int_equal(datapath_restore(opened, list, copied, false, &sum, &err), 0);
 	}
 	free(list);
-	close_opened();
+	opened_close();
 }
 
 /* What a kill at each step leaves; the next start asks for nothing, or for something else. */
@@ -303,10 +267,10 @@ static void test_killed(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		kill_before(rows[i].hold, pins / 10 * rows[i].copied);
-		open_or_fail(rows[i].asks * pins);
+		opened_make(rows[i].asks * pins);
 		take_over();
 		check_all(rows[i].room == 1 ? pins + 100 : rows[i].room * pins);
-		remove_all(NULL);
+		opened_remove(NULL);
 	}
 }
 
@@ -317,10 +281,10 @@ static void swap_killed(uint32_t renamed)
 	ground_run("mv " GROUND_PIN_DIR "/rainbow_next_table " GROUND_PIN_DIR "/rainbow_table");
 	if (renamed == 2)
 		ground_run("mv " GROUND_PIN_DIR "/rainbow_next_pin " GROUND_PIN_DIR "/rainbow_pin");
-	open_or_fail(0);
+	opened_make(0);
 	take_over();
 	check_all(2 * pins);
-	remove_all(NULL);
+	opened_remove(NULL);
 }
 
 static void test_killed_in_the_swap(void **state)
@@ -340,19 +304,19 @@ static void test_later_state_stays(void **state)
 
 	(void)state;
 	kill_before(RAINBOW_HOLD_COPYING, pins / 2);
-	open_or_fail(0);
-	assert_int_equal(datapath_close_session(dp, &order, &err), 0);
+	opened_make(0);
+	assert_int_equal(datapath_close_session(opened, &order, &err), 0);
 	assert_int_equal(order.closed, 1);
 	take_over();
-	assert_int_equal(datapath_pin_find(dp, &first.flow, &pin), 0);
+	assert_int_equal(datapath_pin_find(opened, &first.flow, &pin), 0);
 	assert_int_equal(pin.state, RAINBOW_PIN_KILLED);
-	assert_int_equal(datapath_meta(dp)->pins, pins);
+	assert_int_equal(datapath_meta(opened)->pins, pins);
 }
 
 /* Where in the table a flow lies, whatever its size: 0 to 255. */
 static uint32_t place_of(const struct rainbow_flow *flow)
 {
-	return rainbow_table_bucket(rainbow_table_hash(datapath_meta(dp)->table_secret, flow), 256);
+	return rainbow_table_bucket(rainbow_table_hash(datapath_meta(opened)->table_secret, flow), 256);
 }
 
 /* A client session near the table's end, and a flow of it near its beginning. */
@@ -385,17 +349,17 @@ static void test_flow_ends_meanwhile(void **state)
 
 	(void)state;
 	assert_true(pins > RAINBOW_DUE * 9 / 8); /* more than one batch */
-	open_or_fail(pins + 100);
-	datapath_service(dp, 1)->client_prefix = 128;
+	opened_make(pins + 100);
+	datapath_service(opened, 1)->client_prefix = 128;
 	client_and_flow(list);
-	assert_int_equal(datapath_restore(dp, list, 2, false, &sum, &err), 0);
+	assert_int_equal(datapath_restore(opened, list, 2, false, &sum, &err), 0);
 	fill(pins);
-	close_opened();
-	open_or_fail(2 * pins);
+	opened_close();
+	opened_make(2 * pins);
 	ending = &list[1].flow;
 	take_over();
 	assert_null(ending);
-	assert_int_equal(datapath_pin_find(dp, &list[0].flow, &client), 0);
+	assert_int_equal(datapath_pin_find(opened, &list[0].flow, &client), 0);
 	assert_int_equal(client.state, RAINBOW_PIN_LIVE);
 	assert_int_equal(client.flows & RAINBOW_FLOWS_COUNT, 0);
 }
@@ -410,14 +374,14 @@ static void test_counted(void **state)
 	struct error err;
 
 	(void)state;
-	open_or_fail(1000);
-	datapath_service(dp, 1)->client_prefix = 64;
-	datapath_version(dp, VERSION)->service = 1;
+	opened_make(1000);
+	datapath_service(opened, 1)->client_prefix = 64;
+	datapath_version(opened, VERSION)->service = 1;
 	list[1].pin.kind = list[2].pin.kind = RAINBOW_PIN_FLOW;
 	list[2].flow.client = list[1].flow.client;
 	memset(list[1].flow.client.octet + 8, 7, 8);
 	list[3].pin.backend = 65535;
-	assert_int_equal(datapath_restore(dp, list, 5, true, &sum, &err), 0);
+	assert_int_equal(datapath_restore(opened, list, 5, true, &sum, &err), 0);
 	assert_int_equal(sum.restored, 3);
 	assert_int_equal(sum.there, 1);
 	assert_int_equal(sum.dropped, 1);
@@ -425,29 +389,29 @@ static void test_counted(void **state)
 	client = list[2].flow;
 	client.port = 0;
 	memset(client.client.octet + 8, 0, 8);
-	assert_int_equal(datapath_pin_find(dp, &client, &pin), 0);
+	assert_int_equal(datapath_pin_find(opened, &client, &pin), 0);
 	assert_int_equal(pin.kind, RAINBOW_PIN_CLIENT);
 	assert_int_equal(pin.flows & RAINBOW_FLOWS_COUNT, 2);
-	assert_int_equal(datapath_version(dp, VERSION)->live, 2);
-	assert_int_equal(datapath_version(dp, VERSION)->opened, 2);
-	assert_int_equal(datapath_backend(dp, BACKEND)->live, 2);
-	assert_int_equal(datapath_meta(dp)->pins, 4);
+	assert_int_equal(datapath_version(opened, VERSION)->live, 2);
+	assert_int_equal(datapath_version(opened, VERSION)->opened, 2);
+	assert_int_equal(datapath_backend(opened, BACKEND)->live, 2);
+	assert_int_equal(datapath_meta(opened)->pins, 4);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_teardown(test_larger_and_smaller, remove_all),
-	    cmocka_unit_test_teardown(test_too_small, remove_all),
-	    cmocka_unit_test_teardown(test_too_small_once_held, remove_all),
-	    cmocka_unit_test_teardown(test_too_small_and_killed, remove_all),
-	    cmocka_unit_test_teardown(test_killed, remove_all),
-	    cmocka_unit_test_teardown(test_killed_in_the_swap, remove_all),
-	    cmocka_unit_test_teardown(test_later_state_stays, remove_all),
-	    cmocka_unit_test_teardown(test_flow_ends_meanwhile, remove_all),
-	    cmocka_unit_test_teardown(test_counted, remove_all),
+	    cmocka_unit_test_teardown(test_larger_and_smaller, opened_remove),
+	    cmocka_unit_test_teardown(test_too_small, opened_remove),
+	    cmocka_unit_test_teardown(test_too_small_once_held, opened_remove),
+	    cmocka_unit_test_teardown(test_too_small_and_killed, opened_remove),
+	    cmocka_unit_test_teardown(test_killed, opened_remove),
+	    cmocka_unit_test_teardown(test_killed_in_the_swap, opened_remove),
+	    cmocka_unit_test_teardown(test_later_state_stays, opened_remove),
+	    cmocka_unit_test_teardown(test_flow_ends_meanwhile, opened_remove),
+	    cmocka_unit_test_teardown(test_counted, opened_remove),
 	};
-	const struct CMUnitTest measure[] = {cmocka_unit_test_teardown(test_larger_and_smaller, remove_all)};
+	const struct CMUnitTest measure[] = {cmocka_unit_test_teardown(test_larger_and_smaller, opened_remove)};
 
 	ground_make("test_takeover");
 	if (getenv("RAINBOW_PINS")) {

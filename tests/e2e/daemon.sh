@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # rainbowd comes and goes: a second one on the same pins is refused, an end by TERM leaves the datapath at work, --detach and
-# `rainbowctl detach` leave nothing, maps of an unknown schema are left alone, bad options are refused; and who may talk to it.
+# `rainbowctl detach` leave nothing, maps of an unknown schema are left alone, bad options are refused and take nothing away; and who
+# may talk to it.
 # Takes 15 s.
 source "$(dirname "$0")/lib.sh"
 
@@ -70,10 +71,8 @@ lifecycle() { # TOPOLOGY HOOK OFFLOADS
 	done
 }
 
-unknown_schema() {
-	local before value
-
-	part 'maps of an unknown schema'
+# 20 sessions of a rainbowd that has ended.
+left_by_one() {
 	lab_up routed --backends 1
 	usual_options tc
 	serve_agents 1
@@ -82,6 +81,20 @@ unknown_schema() {
 	lab_client some --to "$(at_service 4)" --sessions 20 --interval 0
 	lab_until_stat some 10 '.live == 20'
 	lab_rainbowd_stop
+}
+
+expect_gone_on_with() {
+	lab_rainbowd_start tc
+	expect_eq 'live sessions' "$(version_json chat v1 .sessions.live)" 20
+	expect_whole some
+	lab_down
+}
+
+unknown_schema() {
+	local before value
+
+	part 'maps of an unknown schema'
+	left_by_one
 	value=$(bpftool -j map lookup pinned "$LAB_PINS/rainbow_meta" key 0 0 0 0 | jq -r '.value | map(ltrimstr("0x")) | join(" ")')
 	before=$(find "$LAB_PINS" | sort)
 	# shellcheck disable=SC2086 # bytes
@@ -92,10 +105,21 @@ unknown_schema() {
 	expect_turns some
 	# shellcheck disable=SC2086
 	bpftool map update pinned "$LAB_PINS/rainbow_meta" key 0 0 0 0 value hex $value
-	lab_rainbowd_start tc
-	expect_eq 'live sessions' "$(version_json chat v1 .sessions.live)" 20
-	expect_whole some
-	lab_down
+	expect_gone_on_with
+}
+
+# A start that can attach to none of the interfaces it is asked for takes away none of those that there are.
+refused_interface() {
+	local before
+
+	part 'no interface to attach to'
+	left_by_one
+	before=$(find "$LAB_PINS" | sort)
+	expect_code 3 rainbowd_foreground "${usual[@]/#${LAB_HOOKS[0]}:*/nosuch0}"
+	expect_match 'what it says' "$E2E_OUT" 'nosuch0'
+	expect_eq 'pins' "$(find "$LAB_PINS" | sort)" "$before"
+	expect_turns some
+	expect_gone_on_with
 }
 
 bad_options() {
@@ -145,5 +169,6 @@ lifecycle routed tc on
 lifecycle two-sided xdp off
 lifecycle one-armed xdp-generic off
 unknown_schema
+refused_interface
 bad_options
 peers

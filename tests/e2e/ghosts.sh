@@ -90,9 +90,10 @@ open_all() {
 	for family in 4 6; do
 		ctl service add "states$family" "$(at_service "$family" 83)" --probe-idle "${IDLE}s"
 		ctl version add "states$family" "s$family" --backend "$(lab_backend 2 "$family"):8080"
+		# Their patience goes on while they are stopped.
 		options=(--clients "$(lab_namespace clients)" --service "$(at_service "$family" 83)" --version
 			"s$family,$(lab_namespace backend2),$(lab_backend 2 "$family"):8080")
-		lab_spawn "forced$family" clients "$E2E_PROGRAMS/forced" "${options[@]}" --each 5 --patience 120
+		lab_spawn "forced$family" clients "$E2E_PROGRAMS/forced" "${options[@]}" --each 5 --patience 600
 		wait_until 20 'its sessions to be open' grep -q '^ready 30' "$LAB_DIR/forced$family.log"
 	done
 	sessions live4 "$(at_service 4)" "$LIVE"

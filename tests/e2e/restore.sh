@@ -4,15 +4,14 @@
 # A restore that does not go well: rainbowd is killed in it, or before it has asked who is still there; the table is too small.
 # Takes 60 s.
 source "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/traced.sh
+source "$(dirname "$0")/traced.sh"
 
 # rainbowd as the lab starts it, killed as it enters call N of those of that name. Its bpf(2) calls: $LAB_DIR/killed.strace.
 killed_at() { # CALL N
-	local interface words=()
+	local words
 
-	for interface in "${LAB_HOOKS[@]}"; do
-		words+=(--interface "$interface:xdp")
-	done
-	words+=(--pin-dir "$LAB_PINS" --state-dir "$LAB_DIR/state" --socket "$LAB_DIR/rainbow.sock")
+	rainbowd_words xdp
 	expect_code 137 lab_in router timeout -s KILL 60 strace -f -qq -o "$LAB_DIR/killed.strace" -e "trace=bpf,$1" \
 		-e "inject=$1:signal=KILL:when=$2" "$LAB_BUILD/rainbowd" "${words[@]}"
 	! lab_ctl status >/dev/null 2>&1 || fail "not killed at $1 $2"
@@ -76,7 +75,8 @@ too_small() {
 	cp "$(snapshot_path)" "$LAB_DIR/good"
 	lab_rainbowd_start xdp --max-sessions 100 --save-every 1s
 	expect_eq 'live sessions' "$(live_count)" 100
-	expect_match 'the log' "$(grep -a 'no room' "$LAB_DIR/rainbowd.log" | tail -n 1)" '200 pins found no room.*--max-sessions 300'
+	expect_match 'the log' "$(grep -a 'no room' "$LAB_DIR/rainbowd.log" | tail -n 1)" \
+		'200 pins found no room.*--max-sessions 300 or more. That ends the sessions that are opened from now on'
 	wait_for_snapshot
 	cmp "$(snapshot_path).kept" "$LAB_DIR/good" || fail 'the snapshot that did not fit is not kept'
 	expect_answered
@@ -113,7 +113,7 @@ closing_sockets() {
 	lab_in clients ss -Htn state connected exclude established | grep -c . || true
 }
 
-command -v strace >/dev/null || skip 'no strace here to kill at a system call'
+have_strace || skip 'no strace here to kill at a system call'
 killed_in_restore
 killed_before_asking
 too_small

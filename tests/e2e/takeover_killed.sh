@@ -5,26 +5,18 @@
 # another schema. The next start finishes it or undoes it, and no session is lost. Some of the calls; others with another seed.
 # Takes 60 s.
 source "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/traced.sh
+source "$(dirname "$0")/traced.sh"
 # shellcheck source=tests/schema/lib.sh
 source "$LAB_ROOT/tests/schema/lib.sh"
 
 readonly SESSIONS=500 KILLS=4
 
-rainbowd_words() { # RAINBOWD-ARGUMENTS...
-	local interface
-
-	words=()
-	for interface in "${LAB_HOOKS[@]}"; do
-		words+=(--interface "$interface:xdp")
-	done
-	words+=(--pin-dir "$LAB_PINS" --state-dir "$LAB_DIR/state" --socket "$LAB_DIR/rainbow.sock" "$@")
-}
-
 # rainbowd as the lab starts it, killed as it enters call N of those of that name; or once it answers, if it makes fewer.
 killed_at() { # CALL N RAINBOWD-ARGUMENTS...
 	local call=$1 n=$2 words pid
 
-	rainbowd_words "${@:3}"
+	rainbowd_words xdp "${@:3}"
 	lab_in router timeout 60 strace -f -qq -o "$LAB_DIR/killed.strace" -e "trace=$call" \
 		-e "inject=$call:signal=KILL:when=$n" "$LAB_BUILD/rainbowd" "${words[@]}" >>"$LAB_DIR/killed.log" 2>&1 &
 	pid=$!
@@ -35,19 +27,6 @@ killed_at() { # CALL N RAINBOWD-ARGUMENTS...
 
 ended_or_answers() { # PID
 	! kill -0 "$1" 2>/dev/null || lab_ctl status >/dev/null 2>&1
-}
-
-# The bpf(2) calls of a start, in this file. It is ended once it answers.
-trace_start() { # FILE RAINBOWD-ARGUMENTS...
-	local file=$1 words pid
-
-	rainbowd_words "${@:2}"
-	lab_in router timeout 60 strace -f -qq -o "$file" -e trace=bpf,rename "$LAB_BUILD/rainbowd" "${words[@]}" \
-		>>"$LAB_DIR/killed.log" 2>&1 &
-	pid=$!
-	lab_until 30 'rainbowd to answer' lab_ctl status
-	kill -s TERM "$(json .daemon.pid status)"
-	wait "$pid" || true
 }
 
 line_of() { # REGEX FILE: the first line with it
@@ -81,7 +60,7 @@ resize() {
 	lab_client idle --to "$(at_service 4)" --sessions "$SESSIONS" --rate 2000 --interval 0 --timeout 20000
 	lab_until_stat idle 30 ".live == $SESSIONS"
 	lab_rainbowd_stop
-	trace_start "$LAB_DIR/whole.strace" --max-sessions "$room"
+	trace_start "$LAB_DIR/whole.strace" xdp --max-sessions "$room"
 	first=$(line_of 'BPF_OBJ_PIN.*rainbow_next_' "$LAB_DIR/whole.strace")
 	last=$(line_of 'rename(' "$LAB_DIR/whole.strace")
 	mapfile -t kills < <(numbers "$first" "$((last + 3))" | head -n "$KILLS")
@@ -135,6 +114,6 @@ migrate() {
 	lab_down
 }
 
-command -v strace >/dev/null || skip 'no strace here to kill at a system call'
+have_strace || skip 'no strace here to kill at a system call'
 resize
 migrate

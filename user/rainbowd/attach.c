@@ -130,18 +130,18 @@ bool attach_has_tcx(void)
 	return tcx_is_known(1); /* the attach type is looked at before the interface */
 }
 
-static int tcx_open(const struct attach_place *place, enum attach_side side)
+static int tcx_open(const struct attach_place *place, enum attach_side side, uint32_t *program)
 {
-	uint32_t ids[PROGRAMS_MAX], program = 0;
+	uint32_t ids[PROGRAMS_MAX];
 	char name[LINK_NAME_SIZE];
-	int link = link_open(place, link_name(name, side_name(side), place->ifindex), &program);
+	int link = link_open(place, link_name(name, side_name(side), place->ifindex), program);
 	int i, count;
 
 	if (link < 0)
 		return -1;
 	count = tcx_programs(place->ifindex, side, ids);
 	for (i = 0; i < count; i++)
-		if (ids[i] == program)
+		if (ids[i] == *program)
 			return link;
 	close(link);
 	return -1;
@@ -150,7 +150,8 @@ static int tcx_open(const struct attach_place *place, enum attach_side side)
 static int tcx_attach(const struct attach_place *place, enum attach_side side, int prog_fd, struct error *err)
 {
 	char name[LINK_NAME_SIZE];
-	int link = tcx_open(place, side);
+	uint32_t before;
+	int link = tcx_open(place, side, &before);
 	int rc;
 
 	if (link >= 0) {
@@ -193,13 +194,26 @@ void attach_tc_end(const struct attach_place *place, enum attach_side side)
 
 const char *attach_tc_found(const struct attach_place *place, enum attach_side side)
 {
-	int link = tcx_open(place, side);
+	uint32_t program;
+	int link = tcx_open(place, side, &program);
 
 	if (link >= 0) {
 		close(link);
 		return "tcx";
 	}
 	return clsact_found(place, side) ? "clsact" : NULL;
+}
+
+int attach_tc_program(const struct attach_place *place, enum attach_side side)
+{
+	uint32_t program;
+	int link = tcx_open(place, side, &program);
+
+	if (link >= 0)
+		close(link);
+	else
+		program = clsact_found(place, side);
+	return program ? bpf_prog_get_fd_by_id(program) : -1;
 }
 
 /* --- XDP --------------------------------------------------------------------------------------------------------------- */

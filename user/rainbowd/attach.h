@@ -34,6 +34,8 @@ int attach_tc(const struct attach_place *place, enum attach_side side, int prog_
 void attach_tc_end(const struct attach_place *place, enum attach_side side);
 /* "tcx", "clsact", or NULL: nothing of ours there. */
 const char *attach_tc_found(const struct attach_place *place, enum attach_side side);
+/* The descriptor of the program of ours that is there; negative: none. */
+int attach_tc_program(const struct attach_place *place, enum attach_side side);
 
 /* kind: RAINBOW_HOOK_XDP or _XDP_GENERIC. The other kind must not be attached. */
 int attach_xdp(const struct attach_place *place, enum rainbow_hook_kind kind, int prog_fd, struct error *err);

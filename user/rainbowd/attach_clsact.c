@@ -59,11 +59,11 @@ static bool is_ours(const struct attach_place *place, uint32_t program)
 	       (place->lookup_id_before && program_uses(program, place->lookup_id_before));
 }
 
-bool clsact_found(const struct attach_place *place, enum attach_side side)
+uint32_t clsact_found(const struct attach_place *place, enum attach_side side)
 {
 	uint32_t program = program_at(place, side);
 
-	return program && is_ours(place, program);
+	return program && is_ours(place, program) ? program : 0;
 }
 
 static int qdisc_ensure(const struct attach_place *place, struct error *err)

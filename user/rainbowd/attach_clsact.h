@@ -9,6 +9,7 @@
 int clsact_attach(const struct attach_place *place, enum attach_side side, int prog_fd, struct error *err);
 /* Removes our filter; the clsact qdisc stays, since others may use it. */
 void clsact_end(const struct attach_place *place, enum attach_side side);
-bool clsact_found(const struct attach_place *place, enum attach_side side);
+/* The id of our program there; 0: none. */
+uint32_t clsact_found(const struct attach_place *place, enum attach_side side);
 
 #endif

@@ -82,26 +82,11 @@ void datapath_bridge_log(void)
 
 /* --- the mapped arrays -------------------------------------------------------------------------------------------------- */
 
-static int mapping_open(struct mapping *m, const struct bpf_map *map, struct error *err)
+static int array_open(struct mapping *m, const struct bpf_map *map, struct error *err)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *base;
+	int rc = mapping_open(m, bpf_map__fd(map), bpf_map__value_size(map), bpf_map__max_entries(map), PROT_READ | PROT_WRITE);
 
-	m->stride = (bpf_map__value_size(map) + 7u) & ~7u;
-	m->entries = bpf_map__max_entries(map);
-	m->length = (m->stride * m->entries + page - 1) & ~(page - 1);
-	base = mmap(NULL, m->length, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-	if (base == MAP_FAILED)
-		return error_set(err, ERROR_INTERNAL, NULL, "%s can not be mapped: %s", bpf_map__name(map), strerror(errno));
-	m->base = base;
-	return 0;
-}
-
-static void mapping_close(struct mapping *m)
-{
-	if (m->base)
-		munmap(m->base, m->length);
-	m->base = NULL;
+	return rc ? error_set(err, ERROR_INTERNAL, NULL, "%s can not be mapped: %s", bpf_map__name(map), strerror(-rc)) : 0;
 }
 
 static int mappings_open(struct datapath *dp, struct error *err)
@@ -120,7 +105,7 @@ static int mappings_open(struct datapath *dp, struct error *err)
 	int rc = 0;
 
 	for (i = 0; !rc && i < sizeof(arrays) / sizeof(arrays[0]); i++)
-		rc = mapping_open(arrays[i].mapping, arrays[i].map, err);
+		rc = array_open(arrays[i].mapping, arrays[i].map, err);
 	return rc;
 }
 
@@ -152,50 +137,45 @@ static void mappings_close(struct datapath *dp)
 	nursery_close(&dp->nursery);
 }
 
-static void *entry_get(const struct mapping *m, uint32_t index)
-{
-	return index < m->entries ? m->base + index * m->stride : NULL;
-}
-
 struct rainbow_meta *datapath_meta(struct datapath *dp)
 {
-	return entry_get(&dp->meta, 0);
+	return mapping_at(&dp->meta, 0);
 }
 
 struct rainbow_service *datapath_service(struct datapath *dp, uint32_t id)
 {
-	return entry_get(&dp->service, id);
+	return mapping_at(&dp->service, id);
 }
 
 struct rainbow_version *datapath_version(struct datapath *dp, uint32_t id)
 {
-	return entry_get(&dp->version, id);
+	return mapping_at(&dp->version, id);
 }
 
 struct rainbow_member *datapath_member(struct datapath *dp, uint32_t version)
 {
-	return entry_get(&dp->member, version);
+	return mapping_at(&dp->member, version);
 }
 
 struct rainbow_wheel *datapath_wheel(struct datapath *dp, uint32_t service, uint32_t which)
 {
-	return entry_get(&dp->wheel, 2 * service + (which & 1));
+	return mapping_at(&dp->wheel, 2 * service + (which & 1));
 }
 
 struct rainbow_backend *datapath_backend(struct datapath *dp, uint32_t id)
 {
-	return entry_get(&dp->backend, id);
+	return mapping_at(&dp->backend, id);
 }
 
 struct rainbow_census *datapath_census(struct datapath *dp, uint32_t version)
 {
-	return entry_get(&dp->census, version);
+	return mapping_at(&dp->census, version);
 }
 
 const struct rainbow_due *datapath_due(struct datapath *dp)
 {
 	_Static_assert(sizeof(struct rainbow_due) % 8 == 0, "an array of them must have no gaps");
-	return entry_get(&dp->due, 0);
+	return mapping_at(&dp->due, 0);
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------------ */

@@ -7,20 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "rainbowd/datapath.h"
+#include "rainbowd/mapping.h"
 #include "rainbowd/nursery.h"
 #include "rainbowd/pin_dir.h"
 #include "rainbowd/pin_table.h"
 #include "rainbowd/takeover.h"
 
 struct rainbow_bpf; /* the skeleton */
-
-/* An array as the kernel programs see it. Its elements lie 8-byte aligned, so stride may exceed the value's size. */
-struct mapping {
-	uint8_t *base;
-	size_t stride;
-	size_t length;
-	uint32_t entries;
-};
 
 struct datapath {
 	struct pin_dir dir;

@@ -112,6 +112,38 @@ static int ingress_attach(const struct attach_place *place, const struct netdev 
 	return ingress_set(place, *kind, programs, err);
 }
 
+/* Egress as it was before: with that program (none: negative). */
+static void egress_back(struct datapath *dp, const struct attach_place *place, int program)
+{
+	struct error err;
+
+	if (program < 0) {
+		attach_tc_end(place, ATTACH_EGRESS);
+	} else if (attach_tc(place, ATTACH_EGRESS, program, &err)) {
+		dp->switched = true;
+		log_error("datapath", "%s is half switched, nor can its egress go back: %s", place->interface, err.message);
+	}
+}
+
+/* Our programs, on both sides or on none. */
+static int interface_switch(struct datapath *dp, const struct attach_place *place, enum rainbow_hook_kind kind,
+			    const struct programs *programs, struct error *err)
+{
+	int egress = attach_tc_program(place, ATTACH_EGRESS);
+	int rc = attach_tc(place, ATTACH_EGRESS, programs->egress, err);
+
+	if (!rc) {
+		rc = ingress_set(place, kind, programs, err);
+		if (rc)
+			egress_back(dp, place, egress);
+		else
+			dp->switched = true;
+	}
+	if (egress >= 0)
+		close(egress);
+	return rc;
+}
+
 /*
  * What is there is given our programs before it is changed to what is wished: where that is refused, ingress and egress still look
  * into the same table of pins.
@@ -121,12 +153,9 @@ static int interface_attach(struct datapath *dp, const struct attach_place *plac
 			    struct error *err)
 {
 	struct programs programs = programs_of(dp);
-	int rc = attach_tc(place, ATTACH_EGRESS, programs.egress, err);
+	int rc = before ? interface_switch(dp, place, before, &programs, err)
+			: attach_tc(place, ATTACH_EGRESS, programs.egress, err);
 
-	if (!rc && before) {
-		dp->switched = true;
-		rc = ingress_set(place, before, &programs, err);
-	}
 	return rc ? rc : ingress_attach(place, dev, wish, &programs, kind, err);
 }
 

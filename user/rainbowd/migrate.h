@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From the maps of schema 1 (schema_v1.h) to ours, with sessions running; and what other schemas there are. Private to the files
- * that talk to libbpf; the order of things is takeover.h's.
+ * From the maps of schema 1 (schema_v1.h) to ours, with sessions running; and what other schemas there are. migrate.c has the set as
+ * a whole, migrate_arrays.c and migrate_pins.c what is in it; the order of things is takeover.h's. Private to the files that talk to
+ * libbpf.
  *
  * Where the old set lies: with a pin directory that ends in our schema, /v2, in its sibling /v1. With any other, in that directory
  * itself, from where it is moved into its subdirectory v1 (links and maps go on whatever they are called). A sibling of a newer
@@ -25,8 +26,9 @@ uint32_t migrate_pin_limit(const struct datapath *dp);
 int migrate_arrays(struct datapath *dp, struct error *err);
 /* The links of the old set get a name in our directory as well, where attaching finds them. */
 int migrate_links(struct datapath *dp, struct error *err);
-/* Nobody uses the old maps any more: what they counted last, and the handshakes under way. */
+/* Nobody uses the old maps any more: what they counted last, the handshakes under way, and sessions. */
 int migrate_counters(struct datapath *dp, struct error *err);
+int migrate_handshakes(struct datapath *dp, struct error *err);
 /* 0, or -errno. */
 int migrate_pins(struct datapath *dp, struct takeover_batch *batch);
 /* Removes the old set. */

@@ -192,8 +192,11 @@ static void keep(const char *state_dir, const char *why, const char *option)
 			  kept, strerror(errno));
 		return;
 	}
-	log_error("restore", "%s. The snapshot is kept as %s; to restore it: rainbowctl detach, move it to %s, start again%s",
-		  why, kept, path, option);
+	log_error(
+	    "restore",
+	    "%s. The snapshot is kept as %s; to restore it: rainbowctl detach, move it to %s, start again%s. That ends the "
+	    "sessions that are opened from now on until then: this snapshot does not know them",
+	    why, kept, path, option);
 }
 
 static void tell(const char *state_dir, const struct snapshot *snapshot, const struct moment *moment,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The maps of schema 1, as far as they are not the same in this schema: what rainbowd 0.1.0 left. For migrate.c, and for the test
+ * The maps of schema 1, as far as they are not the same in this schema: what rainbowd 0.1.0 left. For migrate_*.c, and for the test
  * that makes such maps. It never changes any more; what each field is: headers/rainbow/maps.h of that release.
  */
 #ifndef RAINBOW_SCHEMA_V1_H

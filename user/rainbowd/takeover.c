@@ -281,8 +281,12 @@ static int copy_pins(struct datapath *dp, struct error *err)
 static int copy_begin(struct datapath *dp, struct error *err)
 {
 	struct rainbow_meta *meta = datapath_meta(dp);
-	int rc = dp->takeover == TAKEOVER_MIGRATE ? migrate_counters(dp, err) : 0;
+	int rc = 0;
 
+	if (dp->takeover == TAKEOVER_MIGRATE)
+		rc = migrate_counters(dp, err);
+	if (!rc && dp->takeover == TAKEOVER_MIGRATE)
+		rc = migrate_handshakes(dp, err);
 	if (rc)
 		return rc;
 	__atomic_store_n(&meta->pins, 0, __ATOMIC_RELEASE);
