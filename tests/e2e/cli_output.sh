@@ -61,6 +61,11 @@ expect_shape() {
 	say "$E2E_OUT"
 }
 
+# Here by rainbowctl, always: it is what is tested.
+json() { # JQ-FILTER RAINBOWCTL-ARGUMENTS...
+	lab_ctl "${@:2}" -o json | jq -r "$1"
+}
+
 prepare() {
 	serve_agents 3
 	ctl service add empty 10.0.0.8:80/udp
