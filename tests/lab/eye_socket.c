@@ -11,7 +11,7 @@
 
 #include "tests/lab/eye.h"
 
-#define PATIENCE_SECONDS 10
+#define PATIENCE_SECONDS 30 /* as rainbowctl has */
 
 static int dial(const char *path)
 {

@@ -4,11 +4,11 @@
 # Looking at agents, at rainbowd and at the kernel's maps without a process each time: one of the lab's own (eye.c) looks and filters
 # for all of a test. Here a fork costs more than what is looked at. Sourced by ns.sh.
 
-LAB_EYE=      # its pid
-LAB_SEEN=     # what the last lab_look saw
-LAB_LOOKS=0   # to number the questions
-LAB_QUESTIONS= LAB_ANSWERS= # descriptors: FIFOs, whose names are gone
-LAB_SILENCE=  # a FIFO that nobody writes to: to wait without a process
+LAB_EYE=''     # its pid
+LAB_SEEN=''    # what the last lab_look saw
+LAB_LOOKS=0    # to number the questions
+LAB_QUESTIONS='' LAB_ANSWERS='' # descriptors: FIFOs, whose names are gone
+LAB_SILENCE='' # a FIFO that nobody writes to: to wait without a process
 
 _lab_eye_open() {
 	local dir
