@@ -5,7 +5,7 @@
 # that failed, the end of its log. The last line is "N passed, N failed, N skipped"; the exit code is 0 if none failed.
 #
 #   check.sh [-j N] [--list] [PATTERN]...     PATTERN: part of a name, as in e2e/p1 or bpf/; without one, all
-#   -j N      how many programs at a time (default 2)
+#   -j N      how many programs at a time (default: one more than processors)
 #   --list    names the programs, runs none
 #
 # A program passes by exit code 0 and is skipped by 77; it tells what it left out by lines "skipped: WHY". Logs: $BUILD/check/.
@@ -21,7 +21,7 @@ readonly SKIPPED=77
 declare -A limit_of=([unit]=240 [bpf]=600 [fuzz]=240 [e2e]=900) # seconds: a machine may be slow
 declare -A name_of=() began_of=()                    # by the pid of its `timeout`
 tests=() patterns=()
-jobs=2
+jobs=$(($(nproc) + 1)) # the e2e tests wait for timers, too
 list=no
 passed=0 failed=0 skipped=0
 
@@ -67,13 +67,13 @@ step() { # COMMAND...
 
 build() {
 	step scripts/install-deps.sh build test peers || return
-	step make -s BUILD="$BUILD" all test-programs || return
+	step make -s -j "$(nproc)" BUILD="$BUILD" all test-programs || return
 	# Who asks for another part of the tests need not wait for these; and they are built with sanitizers of their own.
 	if [[ -z ${SAN:-} ]] && { ((${#patterns[@]} == 0)) || [[ ${patterns[*]} == *fuzz* ]]; }; then
-		step make -s BUILD="$BUILD" fuzzers || return
+		step make -s -j "$(nproc)" BUILD="$BUILD" fuzzers || return
 	fi
 	# A rainbowd that calls itself newer, for the upgrades.
-	! is_wanted e2e/p1_one_version || step make -s BUILD="$BUILD/next" VERSION=next "$BUILD/next/rainbowd"
+	! is_wanted e2e/p1_one_version || step make -s -j "$(nproc)" BUILD="$BUILD/next" VERSION=next "$BUILD/next/rainbowd"
 }
 
 # e2e tests begin with those that take longest: each says so in a line "# Takes N s".

@@ -28,12 +28,14 @@ demo  ethtool              offloads of the lab links
 demo  util-linux           nsenter, flock
 demo  procps               sysctl
 demo  jq                   reads the JSON of rainbowctl
+demo  libjq-dev            the lab looks through filters of jq
 test  iproute2             network namespaces, links, addresses
 test  ethtool              offloads of the lab links
 test  util-linux           nsenter, flock, setpriv
 test  procps               sysctl, ps
 test  jq                   reads the JSON of rainbowctl
 test  libcmocka-dev        unit tests
+test  libjq-dev            the lab looks through filters of jq
 test  libclang-rt-dev      libFuzzer and the sanitizers, for make fuzz
 test  llvm                 llvm-cov: what the fuzzers reach
 test  nginx                a real HTTP server
@@ -84,17 +86,14 @@ usage() {
 	sed -n '4,8s/^# \{0,1\}//p' "$0"
 }
 
-is_installed() {
-	[[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
-}
-
 # Prints "package why" of what the groups need and this machine lacks, each package once.
 list_missing() {
-	local group package why
+	local group package why installed
 
+	installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
 	while read -r group package why; do
 		[[ -n $group && " $* " == *" $group "* ]] || continue
-		is_installed "$package" || printf '%s %s\n' "$package" "$why"
+		[[ $'\n'$installed$'\n' == *$'\n'"$package"$'\n'* ]] || printf '%s %s\n' "$package" "$why"
 	done <<<"$PACKAGES" | sort -u -k1,1
 }
 

@@ -61,6 +61,11 @@ expect_shape() {
 	say "$E2E_OUT"
 }
 
+# Here by rainbowctl, always: it is what is tested.
+json() { # JQ-FILTER RAINBOWCTL-ARGUMENTS...
+	lab_ctl "${@:2}" -o json | jq -r "$1"
+}
+
 prepare() {
 	serve_agents 3
 	ctl service add empty 10.0.0.8:80/udp
@@ -145,9 +150,9 @@ label_server() { # N LABEL
 bpftool_shows() {
 	local dump
 
-	part 'bpftool, also with rainbowd dead'
+	part 'bpftool, also without rainbowd'
 	ctl drain chat v3 --deadline 2h
-	lab_rainbowd_kill
+	lab_rainbowd_stop # in order, so that a build that counts lines has what was asked of it
 	dump=$(bpftool map dump pinned "$LAB_PINS/rainbow_version")
 	expect_match 'label' "$dump" '"label": "v3"'
 	expect_match 'state by name' "$dump" '"state": "RAINBOW_VERSION_DRAINING"'

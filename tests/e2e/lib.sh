@@ -5,12 +5,12 @@
 # things, and states what must be. It ends with 0 (all true), 1 (something was not; with the facts around it), or 77 (skipped).
 # Nothing waits for a fixed time: wait_until waits for a condition, up to a deadline.
 #
-# The kernel's counts (version_count, packet_count) are read by bpftool from the pinned maps, not by way of rainbowd.
+# The kernel's counts (version_count, packet_count) are read from the pinned maps, not by way of rainbowd.
 
 set -Eeuo pipefail
 
 # shellcheck source=tests/lab/ns.sh
-source "$(dirname "${BASH_SOURCE[0]}")/../lab/ns.sh"
+source "${BASH_SOURCE[0]%/*}/../lab/ns.sh"
 
 # shellcheck disable=SC2034 # for those who source this
 readonly E2E_PROGRAMS=$LAB_BUILD/tests/e2e E2E_PYTHON=/usr/bin/python3 # Python: that of Debian, which has the packages
@@ -18,7 +18,8 @@ E2E_SEED=${SEED:-$((SRANDOM % 1000000))}
 RANDOM=$E2E_SEED
 E2E_PART='its beginning'
 E2E_BEGAN=$SECONDS
-E2E_OUT='' # what the last command under expect_code said
+E2E_OUT=''      # what the last command under expect_code said
+E2E_SETTINGS='' # what _settings_look saw
 
 # --- telling -----------------------------------------------------------------------------------------------------------------
 
@@ -90,12 +91,29 @@ expect_match() { # WHAT GOT REGEX
 	[[ $2 =~ $3 ]] || fail "$1: got '$2', wanted something like '$3'"
 }
 
+# Runs a command and leaves its output in E2E_OUT, without a shell in between if there is a lab.
+_hear() { # COMMAND...
+	local code=0
+
+	if [[ -n $LAB_DIR ]]; then
+		"$@" >"$LAB_DIR/heard.$BASHPID" || code=$?
+		E2E_OUT=$(<"$LAB_DIR/heard.$BASHPID")
+	else
+		E2E_OUT=$("$@") || code=$?
+	fi
+	return "$code"
+}
+
+_with_errors() { # COMMAND...
+	"$@" 2>&1
+}
+
 # Runs a command, which must end with this exit code. Leaves its output in E2E_OUT.
 expect_code() { # CODE COMMAND...
 	local wanted=$1 code=0
 
 	shift
-	E2E_OUT=$("$@" 2>&1) || code=$?
+	_hear _with_errors "$@" || code=$?
 	((code == wanted)) || fail "'$*' ended with $code, wanted $wanted, and said: $E2E_OUT"
 }
 
@@ -108,7 +126,8 @@ is_eq() { # WANTED COMMAND...: for wait_until
 	local wanted=$1
 
 	shift
-	[[ $("$@") == "$wanted" ]]
+	_hear "$@" || true
+	[[ $E2E_OUT == "$wanted" ]]
 }
 
 # For lab_at_exit: what ended by itself is fine.
@@ -128,56 +147,74 @@ ctl_refused() { # CODE REGEX RAINBOWCTL-ARGUMENTS...
 	local code=$1 regex=$2 before
 
 	shift 2
-	before=$(settings)
+	_settings_look
+	before=$E2E_SETTINGS
 	expect_code "$code" lab_ctl "$@"
 	[[ $E2E_OUT =~ $regex ]] || fail "rainbowctl $*: said '$E2E_OUT', wanted something like '$regex'"
-	expect_eq "settings after the refused 'rainbowctl $*'" "$(settings)" "$before"
+	_settings_look
+	expect_eq "settings after the refused 'rainbowctl $*'" "$E2E_SETTINGS" "$before"
 }
 
-json() { # JQ-FILTER RAINBOWCTL-ARGUMENTS...: of a read with -o json
+# Of a read with -o json, which prints the API's answer as it came (cli_output.sh): so what is asked often is asked there.
+json() { # JQ-FILTER RAINBOWCTL-ARGUMENTS...
 	local filter=$1
 
 	shift
-	lab_ctl "$@" -o json | jq -r "$filter"
+	case $* in
+	status) lab_show r '' "$filter" api /v1/status ;;
+	'service list') lab_show r '' "$filter" api /v1/services ;;
+	*) lab_ctl "$@" -o json | jq -r "$filter" ;;
+	esac
 }
 
-# Everything an operator has set, without what sessions change by themselves.
-settings() {
-	{
-		lab_ctl service list -o json
-		lab_ctl version list -o json
-		lab_ctl steer list -o json
-		lab_ctl status -o json | jq '[.services[] | {name, generation, versions: [.versions[] | {"label": .label, state, weight,
+# Everything an operator has set, without what sessions change by themselves. Into E2E_SETTINGS, and printed.
+_settings_look() {
+	local path filter
+
+	E2E_SETTINGS=''
+	for path in services versions steers status; do
+		filter='walk(if type == "object" then del(.live, .oldest_seconds) else . end)'
+		[[ $path != status ]] || filter='[.services[] | {name, generation, versions: [.versions[] | {"label": .label, state, weight,
 			drain: (.drain | if . then {started, deadline, on_deadline} else null end),
 			backends: [.backends[] | {address, port, max_sessions}]}]}]'
-	} | jq -c 'walk(if type == "object" then del(.live, .oldest_seconds) else . end)'
+		lab_look c '' "$filter" api "/v1/$path"
+		E2E_SETTINGS+=$LAB_SEEN$'\n'
+	done
+}
+
+settings() {
+	_settings_look
+	printf '%s' "$E2E_SETTINGS"
 }
 
 version_json() { # SERVICE LABEL JQ-FILTER: of this version in `status`
-	lab_ctl status "$1" -o json | jq -r --arg name "$2" ".services[0].versions[] | select(.label == \$name) | $3"
+	lab_show r "$2" ".services[0].versions[] | select(.label == \$name) | $3" api "/v1/status?service=$1"
 }
+
+readonly E2E_VERSIONS='.[].formatted.value | select(.state | tostring | . != "0" and . != "RAINBOW_VERSION_NONE")'
+readonly E2E_PACKETS='.[].formatted | {key, sum: (reduce (.values[].value | to_entries[]) as $e ({};
+	.[$e.key] += $e.value) | with_entries(select(.value > 0)))} | select(.sum != {})'
 
 # The kernel's versions in use, one line of JSON each.
 versions() {
-	lab_map rainbow_version | jq -c '.[].formatted.value | select(.state | tostring | . != "0" and . != "RAINBOW_VERSION_NONE")'
+	lab_show c '' "$E2E_VERSIONS" map rainbow_version
 }
 
 version_count() { # LABEL FIELD: live, closing, opened, ended_fin, ...; labels must be unique in the lab
-	versions | jq -r --arg name "$1" "select(.label == \$name) | .$2"
+	lab_show r "$1" "$E2E_VERSIONS | select(.label == \$name) | .$2" map rainbow_version
 }
 
 # The packet counters that are not 0, by service id (0: of no service), summed over CPUs.
 packets() {
-	lab_map rainbow_packets | jq -c '.[].formatted | {key, sum: (reduce (.values[].value | to_entries[]) as $e ({};
-		.[$e.key] += $e.value) | with_entries(select(.value > 0)))} | select(.sum != {})'
+	lab_show c '' "$E2E_PACKETS" map rainbow_packets
 }
 
 packet_count() { # FIELD: over all services
-	packets | jq -s --arg field "$1" 'map(.sum[$field] // 0) | add // 0'
+	lab_show r '' "[$E2E_PACKETS | .sum.$1 // 0] | add // 0" map rainbow_packets
 }
 
 live_count() { # over all versions
-	versions | jq -s 'map(.live) | add // 0'
+	lab_show r '' "[$E2E_VERSIONS | .live] | add // 0" map rainbow_version
 }
 
 # Both the kernel's counters and rainbowd's recount agree, as seen by a sweep that is later than this call.

@@ -43,6 +43,22 @@ order() { # COMMAND of churn
 	expect_no_drift
 }
 
+# What the lab's own reader makes of a map is what bpftool does, but for elements that are all zeros.
+eye_is_right() { # MAP
+	local filter='def is_zero: . == 0 or . == "" or (tostring | test("^0x0$|_(NONE|FREE|EMPTY)$"));
+		[.[].formatted | select([.value // .values[].value | .. | scalars | is_zero] | all | not)] | sort_by(.key)'
+
+	[[ $(lab_show c '' "$filter" map "$1") == "$(bpftool -j map dump pinned "$LAB_PINS/$1" | jq -c "$filter")" ]]
+}
+
+expect_eye_is_right() {
+	local map
+
+	for map in rainbow_version rainbow_service rainbow_backend rainbow_packets rainbow_hook rainbow_meta; do
+		wait_until 10 "eye and bpftool to agree on $map" eye_is_right "$map" # a sweep may be between them
+	done
+}
+
 run() { # TOPOLOGY HOOK OFFLOADS 4|6 CHECKPOINTS
 	local options checkpoint pid
 
@@ -62,6 +78,7 @@ run() { # TOPOLOGY HOOK OFFLOADS 4|6 CHECKPOINTS
 	order finish
 	expect_eq 'live sessions at the end' "$(live_count)" 0
 	say "$(kernel_account)"
+	expect_eye_is_right
 	lab_down
 	wait "$pid" 2>/dev/null || true
 }

@@ -47,7 +47,7 @@ versions_foretold() { # how explain sees 60 clients
 	local port
 
 	for port in {3000..3059}; do
-		json .version explain chat "10.1.64.20:$port"
+		lab_show r '' .version api "/v1/services/chat/explain?client=10.1.64.20:$port"
 	done
 }
 

@@ -112,6 +112,16 @@ int core_close(struct rainbow_close *order)
 	return rainbow_close(order);
 }
 
+int core_asked(struct rainbow_asked *asked)
+{
+	return rainbow_asked(asked);
+}
+
+int core_restore(struct rainbow_restore *order)
+{
+	return rainbow_restore(order);
+}
+
 /* --- looking into the maps ------------------------------------------------------------------------------------------------- */
 
 struct rainbow_pin *core_pin(const struct rainbow_flow *flow)
@@ -206,6 +216,11 @@ struct rainbow_census *core_census(uint32_t version)
 struct rainbow_packets *core_packets(uint32_t service)
 {
 	return bpf_map_lookup_elem(&rainbow_packets, &service);
+}
+
+struct rainbow_due *core_due(uint32_t index)
+{
+	return bpf_map_lookup_elem(&rainbow_due, &index);
 }
 
 /* --- what rainbowd writes ---------------------------------------------------------------------------------------------------- */

@@ -16,6 +16,8 @@ void core_fill_meta(struct rainbow_meta *meta, uint32_t sessions);
 int core_run(const struct native_packet *packet);
 int core_sweep(struct rainbow_sweep *sweep);
 int core_close(struct rainbow_close *order);
+int core_asked(struct rainbow_asked *asked);
+int core_restore(struct rainbow_restore *order);
 
 struct rainbow_pin *core_pin(const struct rainbow_flow *flow);
 struct rainbow_nursling *core_nursling(const struct rainbow_flow *flow);
@@ -30,6 +32,7 @@ struct rainbow_wheel *core_wheel(uint32_t service, uint32_t wheel);
 struct rainbow_member *core_member(uint32_t version);
 struct rainbow_census *core_census(uint32_t version);
 struct rainbow_packets *core_packets(uint32_t service);
+struct rainbow_due *core_due(uint32_t index); /* NULL: no such place */
 void core_add_lookup(const struct rainbow_addr *addr, uint16_t port, uint8_t protocol, enum rainbow_lookup_kind kind,
 		     uint32_t id);
 void core_put_steer(uint32_t service, const struct rainbow_addr *client, uint32_t bits, uint32_t version); /* 0 removes */

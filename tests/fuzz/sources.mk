@@ -31,6 +31,11 @@ programs += bpf/test_differential
 bpf/test_differential_src := tests/fuzz/test_differential.c $(filter-out $(world_src),$(fuzz_native_src)) $(world_src)
 bpf/test_differential_libs := -lbpf -lelf -lz
 
+# What no packet reaches of them.
+programs += unit/test_core
+unit/test_core_src := tests/unit/test_core.c $(fuzz_native_src)
+unit/test_core_libs := -lcmocka
+
 # --- how they are built -------------------------------------------------------------------------------------------------
 define fuzz_program
 programs += fuzz/$(1)

@@ -18,9 +18,9 @@
 # N 10.2.N.2 and fd00:2::N:2; the service 10.0.0.1 and fd00::1, which only the router leads to. Answers to 10.99.0.0/16 and
 # fd00:99::/32 come to the clients and die there: sources for floods.
 
-LAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+LAB_ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 LAB_BUILD=$(cd "$LAB_ROOT" && realpath -m "${BUILD:-build}")
-LAB_ID=$$-$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
+printf -v LAB_ID '%d-%06x' $$ $((SRANDOM & 0xffffff))
 LAB_DIR=
 LAB_IPV6=$([[ ! -d /proc/sys/net/ipv6 ]] || echo yes) # empty on a kernel without it: then the lab is IPv4 only
 PATH=$PATH:/usr/sbin:/sbin                            # ip, ethtool, bpftool
@@ -38,9 +38,13 @@ LAB_KEEP=${LAB_KEEP:-} # set: keep the directory with logs and state
 	LAB_CLIENT6=fd00:1::2
 }
 LAB_CLEANUPS=()
+LAB_BATCHING=           # set: lab_ip collects, for _lab_batch_run
+declare -gA LAB_BATCH=() # by full namespace, and "-" for that of the machine: lines for `ip -batch`
 
 # shellcheck source=tests/lab/programs.sh
 source "$LAB_ROOT/tests/lab/programs.sh"
+# shellcheck source=tests/lab/look.sh
+source "$LAB_ROOT/tests/lab/look.sh"
 
 lab_say() {
 	printf 'lab: %s\n' "$*" >&2
@@ -57,18 +61,35 @@ lab_in() { # NAMESPACE COMMAND...
 	local where=$1
 
 	shift
-	nsenter --net="/run/netns/$(lab_namespace "$where")" -- "$@"
+	nsenter --net="/run/netns/rainbow-$LAB_ID-$where" -- "$@"
 }
 
 lab_ip() { # NAMESPACE IP-ARGUMENTS...
-	local where=$1
+	local where=rainbow-$LAB_ID-$1
 
 	shift
-	ip -n "$(lab_namespace "$where")" "$@"
+	if [[ -n $LAB_BATCHING ]]; then
+		LAB_BATCH[$where]+=$*$'\n'
+	else
+		ip -n "$where" "$@"
+	fi
 }
 
-_lab_ip6() { # NAMESPACE IP-ARGUMENTS...
-	[[ -z $LAB_IPV6 ]] || lab_ip "$1" -6 "${@:2}"
+# What was collected: first the links, then each namespace's own, in the order of the calls.
+_lab_batch_run() {
+	local namespace
+
+	LAB_BATCHING=''
+	ip -batch - <<<"${LAB_BATCH[-]:-}"
+	unset 'LAB_BATCH[-]'
+	for namespace in "${!LAB_BATCH[@]}"; do
+		ip -n "$namespace" -batch - <<<"${LAB_BATCH[$namespace]}"
+	done
+	LAB_BATCH=()
+}
+
+_lab_ip6() { # NAMESPACE IP-ARGUMENTS...: the address tells ip the family
+	[[ -z $LAB_IPV6 ]] || lab_ip "$@"
 }
 
 lab_backend() { # N [4|6]: the address of backend N; IPv6 in brackets, ready for a port
@@ -82,7 +103,7 @@ lab_backend() { # N [4|6]: the address of backend N; IPv6 in brackets, ready for
 _lab_namespace_add() { # NAME [forwards]
 	local namespace settings
 
-	namespace=$(lab_namespace "$1")
+	namespace=rainbow-$LAB_ID-$1
 	ip netns add "$namespace"
 	LAB_NAMESPACES+=("$namespace")
 	# One sysctl call: they are inherited from the machine, so none may be left to chance.
@@ -101,7 +122,13 @@ _lab_namespace_add() { # NAME [forwards]
 
 # A veth pair, each end made in its namespace: nothing ever appears in the namespace of the machine.
 _lab_wire() { # NAMESPACE INTERFACE NAMESPACE INTERFACE
-	ip link add name "$2" netns "$(lab_namespace "$1")" type veth peer name "$4" netns "$(lab_namespace "$3")"
+	local words=(link add name "$2" netns "rainbow-$LAB_ID-$1" type veth peer name "$4" netns "rainbow-$LAB_ID-$3")
+
+	if [[ -n $LAB_BATCHING ]]; then
+		LAB_BATCH[-]+=${words[*]}$'\n'
+	else
+		ip "${words[@]}"
+	fi
 	lab_ip "$1" link set "$2" up
 	lab_ip "$3" link set "$4" up
 }
@@ -245,15 +272,20 @@ _lab_veths() { # FULL-NAMESPACE: the names of its veth links
 # Offloads of every link. off: frames carry complete checksums and are no longer than the MTU, as on a wire, which XDP
 # needs. GRO is on in both cases: with it a veth has NAPI, and without NAPI it takes no frame that XDP redirects. The far
 # ends of the router's links get a program that passes all, without which they take no frame by XDP_TX (see pass.bpf.c).
+# By one small shell, which forks cheaply.
 lab_offloads() { # on|off
-	local namespace interface
+	local interface
 
-	for namespace in "${LAB_NAMESPACES[@]}"; do
-		for interface in $(_lab_veths "$namespace"); do
-			nsenter --net="/run/netns/$namespace" -- ethtool -K "$interface" gro on tx "$1" tso "$1" gso "$1" \
-				>/dev/null
+	sh -s "$1" "${LAB_NAMESPACES[@]}" >/dev/null <<-'END'
+		set -e
+		wanted=$1
+		shift
+		for namespace in "$@"; do
+			for interface in $(ip -n "$namespace" -o link show type veth | sed 's/^[0-9]*: \([^@:]*\).*/\1/'); do
+				nsenter --net="/run/netns/$namespace" -- ethtool -K "$interface" gro on tx "$wanted" tso "$wanted" gso "$wanted"
+			done
 		done
-	done
+	END
 	for interface in "${LAB_FAR_ENDS[@]}"; do
 		if [[ $1 == off ]]; then
 			lab_ip "${interface%:*}" link set dev "${interface#*:}" xdp object \
@@ -289,15 +321,17 @@ lab_up() { # routed|bridged|two-sided|one-armed [--backends N] [--service-addres
 	for ((n = 1; n <= LAB_BACKENDS; n++)); do
 		_lab_namespace_add "backend$n"
 	done
+	LAB_BATCHING=yes
 	case $topology in
 	routed) _lab_build_routed ;;
 	bridged) _lab_build_bridged ;;
 	two-sided) _lab_build_two_sided ;;
 	one-armed) _lab_build_one_armed ;;
-	*) lab_say "lab_up: no topology $topology" && return 2 ;;
+	*) LAB_BATCHING='' && lab_say "lab_up: no topology $topology" && return 2 ;;
 	esac
 	_lab_clients_configure
 	[[ $service == none ]] || _lab_address router lo "$LAB_SERVICE4/32" "$LAB_SERVICE6/128"
+	_lab_batch_run
 	[[ -z $mtu ]] || _lab_mtu "$mtu"
 	lab_offloads "$offloads"
 }
@@ -322,6 +356,7 @@ lab_at_exit() { # COMMAND...
 _lab_prepare() {
 	LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/rainbow-lab.XXXXXX")
 	mkdir "$LAB_DIR/state"
+	_lab_eye_open
 	trap '_lab_exit $?' EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
@@ -335,6 +370,7 @@ _lab_exit() { # EXIT-CODE
 	trap - EXIT
 	set +e
 	lab_down
+	_lab_eye_close
 	exit "$code"
 }
 
@@ -348,9 +384,22 @@ _lab_detach() {
 	[[ ! -d $LAB_PINS ]] || rm -rf -- "$LAB_PINS"
 }
 
+# Whatever runs inside was started by this run: a process and a namespace are of the same file.
+_lab_namespaces_delete() {
+	local ours=' ' inode file
+
+	while read -r inode file; do
+		case $file in
+		/run/netns/*) ours+="$inode " ;;
+		*) [[ $ours != *" $inode "* ]] || { file=${file#/proc/} && kill -s KILL "${file%%/*}" 2>/dev/null || true; } ;;
+		esac
+	done < <(stat -Lc '%i %n' "${LAB_NAMESPACES[@]/#//run/netns/}" /proc/[0-9]*/ns/net 2>/dev/null)
+	printf 'netns delete %s\n' "${LAB_NAMESPACES[@]}" | ip -force -batch - 2>/dev/null || true
+}
+
 # Removes all that this run made. Called by the trap; calling it by hand, to build another lab, is fine.
 lab_down() {
-	local command name namespace pid
+	local command name
 
 	for command in "${LAB_CLEANUPS[@]}"; do
 		eval "$command" || true
@@ -363,12 +412,7 @@ lab_down() {
 		lab_end "$name" 0 # a second TERM would cut short what it does at its end: the leak check of a sanitizer
 	done
 	((${#LAB_NAMESPACES[@]} == 0)) || _lab_detach
-	for namespace in "${LAB_NAMESPACES[@]}"; do # whatever runs inside was started by this run
-		for pid in $(ip netns pids "$namespace" 2>/dev/null); do
-			kill -s KILL "$pid" 2>/dev/null || true
-		done
-		ip netns delete "$namespace" 2>/dev/null || true
-	done
+	((${#LAB_NAMESPACES[@]} == 0)) || _lab_namespaces_delete
 	LAB_NAMESPACES=()
 	LAB_HOOKS=()
 	LAB_FAR_ENDS=()

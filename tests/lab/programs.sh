@@ -20,7 +20,7 @@ lab_until() { # SECONDS DESCRIPTION COMMAND...
 			lab_say "gave up after $limit s: $what"
 			return 1
 		fi
-		sleep 0.02
+		lab_pause
 	done
 }
 
@@ -31,7 +31,7 @@ lab_spawn() { # NAME NAMESPACE COMMAND...
 	local name=$1 where=$2
 
 	shift 2
-	nsenter --net="/run/netns/$(lab_namespace "$where")" -- "$@" >>"$LAB_DIR/$name.log" 2>&1 </dev/null &
+	nsenter --net="/run/netns/rainbow-$LAB_ID-$where" -- "$@" >>"$LAB_DIR/$name.log" 2>&1 </dev/null &
 	LAB_PID[$name]=$!
 }
 
@@ -83,7 +83,7 @@ lab_rainbowd_start() { # [auto|xdp|xdp-generic|tc] [RAINBOWD-ARGUMENTS...]
 }
 
 _lab_rainbowd_answers_or_died() {
-	lab_ctl status -o json || ! lab_runs rainbowd
+	lab_look e '' true api /v1/status || ! lab_runs rainbowd
 }
 
 lab_rainbowd_kill() { # kill -9: the datapath goes on
@@ -98,8 +98,9 @@ lab_ctl() { # RAINBOWCTL-ARGUMENTS...
 	RAINBOW_SOCKET=$LAB_DIR/rainbow.sock "${LAB_RAINBOWCTL:-$LAB_BUILD/rainbowctl}" "$@"
 }
 
-lab_map() { # MAP: what bpftool reads from the pinned map, as JSON; true also without rainbowd
-	bpftool -j map dump pinned "$LAB_PINS/$1"
+# What is in the pinned map, as JSON: of an array without the elements that are all zeros. True also without rainbowd.
+lab_map() { # MAP
+	lab_show c '' . map "$1"
 }
 
 # agent-server as a backend. Its control socket is $LAB_DIR/server-N-LABEL.ctl; waits until it listens. Several versions may
@@ -132,15 +133,15 @@ lab_tell() { # NAME COMMAND...
 	local name=$1
 
 	shift
-	"$LAB_BUILD/tests/lab/agent-client" --tell "$LAB_DIR/$name.ctl" "$*"
+	lab_show c '' . agent "$name" "$*"
 }
 
 lab_stat() { # NAME JQ-FILTER: something of an agent's stats
-	lab_tell "$1" stats | jq -r "$2"
+	lab_show r '' "$2" agent "$1" stats
 }
 
 _lab_stat_holds() { # NAME JQ-CONDITION
-	lab_tell "$1" stats | jq -e "$2"
+	lab_look e '' "$2" agent "$1" stats
 }
 
 # Waits until a condition holds on an agent's stats: lab_until_stat load 5 '.live == 100'

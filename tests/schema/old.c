@@ -196,6 +196,7 @@ static void fill(const char *state_dir)
 	meta->tombstone_seconds = 60;
 	strcpy(meta->writer, "rainbowd 0.1.0");
 	meta->schema = RAINBOW_SCHEMA_V1;
+	model_fini(&model);
 	store_close(store);
 }
 

@@ -54,7 +54,8 @@ static int compare(const void *left, const void *right)
 
 void roll_finish(struct roll *roll)
 {
-	qsort(roll->entries, roll->count, sizeof(*roll->entries), compare);
+	if (roll->count) /* there may be no array yet */
+		qsort(roll->entries, roll->count, sizeof(*roll->entries), compare);
 	if (roll->limit && roll->count > roll->limit)
 		roll->count = roll->limit;
 }
