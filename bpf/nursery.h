@@ -281,6 +281,8 @@ __noinline int decide_promotion(struct way *way)
 	flow_make(&flow, &way->packet.source, way->packet.source_port, way->service);
 	if (cot_find(&flow, &cot) == COT_FOUND && is_proof(&cot.nursling, &way->packet))
 		opened = promote(&flow, &cot.nursling, &way->packet);
+	if (opened == OPENED_RETRY && session_await(&flow))
+		opened = OPENED_ALREADY;
 	if (opened > OPENED_RETRY) {
 		nursery_refuse(&flow);
 		decide_refused(way, cot.nursling.version, opened);
@@ -288,7 +290,7 @@ __noinline int decide_promotion(struct way *way)
 		return 0;
 	}
 	reclaim();
-	if (opened == OPENED_RETRY && !session_await(&flow))
+	if (opened == OPENED_RETRY)
 		return decide_retry(way);
 	nursery_forget(&flow);
 	nursery_forget_choice(&flow);

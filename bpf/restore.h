@@ -48,7 +48,7 @@ static __always_inline int due_read_of_client(__u32 index, struct rainbow_flow *
 }
 
 /* A session, counted before it can be found, as in session_open; but a backend's limit is for new ones. */
-static __always_inline int restore_counted(const struct rainbow_flow *flow, const struct rainbow_pin *pin)
+static __always_inline int restore_counted(const struct rainbow_flow *flow, struct rainbow_pin *pin)
 {
 	struct rainbow_backend *backend = backend_get(pin->backend);
 	int opened;

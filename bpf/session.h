@@ -330,7 +330,7 @@ static __always_inline int pin_renew(struct rainbow_pin *pin, const struct rainb
 #define INSERT_TRIES 3
 
 /* Puts a pin under its key, or makes the ended one there anew. Both lie on the stack. OPENED, _ALREADY, _RETRY or _FULL. */
-static __noinline int pin_insert(const struct rainbow_flow *flow, const struct rainbow_pin *fresh)
+static __noinline int pin_insert(const struct rainbow_flow *flow, struct rainbow_pin *fresh)
 {
 	struct rainbow_meta *meta = meta_get();
 	enum placed placed;
@@ -372,7 +372,7 @@ static __always_inline void count_open(__u32 version_id, __s64 change)
  * Opens a counted session: a flow of its own, or a client session. Counted before the pin can be found, and taken back if it is
  * not made: whoever ends it a moment later must not make the count one less than what lives.
  */
-static __always_inline int session_open(const struct rainbow_flow *key, const struct rainbow_pin *fresh)
+static __always_inline int session_open(const struct rainbow_flow *key, struct rainbow_pin *fresh)
 {
 	struct rainbow_backend *backend = backend_get(fresh->backend);
 	int opened;

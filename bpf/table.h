@@ -171,18 +171,36 @@ enum placed {
 	PLACED_FULL,
 };
 
-static __always_inline enum placed place_in_way(const struct spot *spot, __u64 control, __u32 index,
+/* Counts one more pin, where that is not one too many. Only who has claimed a place asks: nobody is refused for one who lost. */
+static __always_inline int pins_take(struct rainbow_meta *meta)
+{
+	if (*(const volatile __u64 *)&meta->pins >= meta->pin_limit)
+		return 0;
+	if (__sync_fetch_and_add(&meta->pins, 1) < meta->pin_limit)
+		return 1;
+	__sync_fetch_and_add(&meta->pins, -1);
+	return 0;
+}
+
+static __always_inline enum placed place_in_way(const struct spot *spot, __u64 control, __u32 index, struct rainbow_meta *meta,
 						const struct rainbow_flow *flow, const struct rainbow_pin *fresh)
 {
 	if (!control_replace(spot->bucket, control, control | rainbow_way_tag(index, spot->tag)))
 		return PLACED_LOST;
+	if (!pins_take(meta)) {
+		way_free(spot->bucket, index);
+		return PLACED_FULL;
+	}
 	way_fill(way_get(spot->bucket, index), flow, fresh);
 	return PLACED;
 }
 
+/* In no settled state until it is counted: who looks for the flow meanwhile neither follows it nor makes another. */
 static __always_inline enum placed place_in_overflow(const struct spot *spot, __u64 control, struct rainbow_meta *meta,
-						     const struct rainbow_flow *flow, const struct rainbow_pin *fresh)
+						     const struct rainbow_flow *flow, struct rainbow_pin *fresh)
 {
+	struct pin_head is = pin_head(fresh), setup = is;
+	struct rainbow_pin *pin;
 	int error;
 
 	if (rainbow_overflow_of(control) == RAINBOW_OVERFLOW_MAX)
@@ -190,30 +208,31 @@ static __always_inline enum placed place_in_overflow(const struct spot *spot, __
 	if (!control_replace(spot->bucket, control, control + RAINBOW_OVERFLOW_ONE))
 		return PLACED_LOST;
 	__sync_fetch_and_add(&meta->overflowed, 1);
+	setup.state = RAINBOW_PIN_SETUP;
+	fresh->state = RAINBOW_PIN_SETUP;
 	/* An int: before Linux 6.4 the upper half of the result is not the sign. */
 	error = (int)bpf_map_update_elem(&rainbow_pin, flow, fresh, BPF_NOEXIST);
-	if (!error)
+	fresh->state = is.state;
+	pin = error ? NULL : bpf_map_lookup_elem(&rainbow_pin, flow);
+	if (pin && pins_take(meta)) {
+		pin_move(pin, &setup, is.state);
 		return PLACED;
+	}
+	if (!error)
+		bpf_map_delete_elem(&rainbow_pin, flow);
 	overflow_leave(spot->bucket, meta);
-	return error == -7 /* E2BIG */ ? PLACED_FULL : PLACED_LOST;
+	return error && error != -7 /* E2BIG */ ? PLACED_LOST : PLACED_FULL;
 }
 
 /* Gives the flow a place, if the bucket is still as `control` says. */
 static __always_inline enum placed place(const struct spot *spot, __u64 control, int crowded, struct rainbow_meta *meta,
-					 const struct rainbow_flow *flow, const struct rainbow_pin *fresh)
+					 const struct rainbow_flow *flow, struct rainbow_pin *fresh)
 {
 	__u64 free = crowded ? 0 : rainbow_ways_of(control, 0);
-	enum placed placed;
 
-	if (__sync_fetch_and_add(&meta->pins, 1) >= meta->pin_limit)
-		placed = PLACED_FULL;
-	else if (free && !rainbow_overflow_of(control))
-		placed = place_in_way(spot, control, rainbow_way_first(free), flow, fresh);
-	else
-		placed = place_in_overflow(spot, control, meta, flow, fresh);
-	if (placed != PLACED)
-		__sync_fetch_and_add(&meta->pins, -1);
-	return placed;
+	if (free && !rainbow_overflow_of(control))
+		return place_in_way(spot, control, rainbow_way_first(free), meta, flow, fresh);
+	return place_in_overflow(spot, control, meta, flow, fresh);
 }
 
 #endif

@@ -20,6 +20,8 @@
  *    (Without this rule: A finds the bucket full and means to insert into rainbow_pin; a way is freed; B finds that way free and
  *    claims it; A inserts. Raising the count is what makes B's compare-and-swap fail.)
  *  - The count is raised before the insert into rainbow_pin and lowered after the removal from there.
+ *  - A pin is counted (against the limit) when it has its place, and in a settled state only then. So nobody is refused for one that
+ *    lost its place to another CPU, nor for the last place that another CPU has taken for the same flow.
  *
  * At most RAINBOW_SAME_TAGS ways of a bucket have the same tag (a further flow goes to rainbow_pin, once in ten million), so that
  * a search looks at no more.

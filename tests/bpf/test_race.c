@@ -160,6 +160,8 @@ static void *other_one(void *arg)
 	}
 }
 
+static bool is_last_place; /* the table has room for the pair's session, and no more */
+
 static void set_default(struct scene *scene)
 {
 	(void)scene;
@@ -190,6 +192,8 @@ static uint32_t check_pairs_in(enum path path, void (*set)(struct scene *scene),
 		scene_packet(&pair.scene, other, &pair.packet, &pair.from_client);
 		scene_packet(&pair.scene, one, &packet, &from_client);
 		packet_build(&frame, &packet);
+		if (is_last_place)
+			world.meta->pin_limit = (uint32_t)world.meta->pins + 1;
 		meet(&pair.before);
 		meet(&pair.before);
 		action = world_run(&world, scene_hook(&pair.scene, from_client), scene_device(&pair.scene, from_client), &frame,
@@ -246,6 +250,23 @@ static void test_promoted_once(void **state)
 	counts_check(&world);
 }
 
+/* The later one finds the table full, by the earlier one's doing: that is its own session, no reason to refuse it. */
+static void test_promoted_into_the_last_place(void **state)
+{
+	struct rainbow_packets packets;
+	uint32_t flows;
+
+	(void)state;
+	is_last_place = true;
+	flows = check_pairs(PATH_TC, "syn synack", "ack", "ack+data");
+	is_last_place = false;
+	packets = world_packets(&world, 1);
+	assert_int_equal(packets.refused_table_full, 0);
+	assert_int_equal(world.version[1].opened, flows);
+	assert_int_equal(packets.requests + packets.dropped_retry, 2 * flows);
+	counts_check(&world);
+}
+
 static void test_ended_once(void **state)
 {
 	const struct rainbow_version *version = &world.version[1];
@@ -273,8 +294,13 @@ int main(void)
 {
 	const struct world_config config = {.pins = 4096, .nursery = 8192};
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_race_of_flows), cmocka_unit_test(test_race_of_clients), cmocka_unit_test(test_entered_once),
-	    cmocka_unit_test(test_promoted_once), cmocka_unit_test(test_ended_once),      cmocka_unit_test(test_finished_once),
+	    cmocka_unit_test(test_race_of_flows),
+	    cmocka_unit_test(test_race_of_clients),
+	    cmocka_unit_test(test_entered_once),
+	    cmocka_unit_test(test_promoted_once),
+	    cmocka_unit_test(test_promoted_into_the_last_place),
+	    cmocka_unit_test(test_ended_once),
+	    cmocka_unit_test(test_finished_once),
 	};
 	int failed;
 

@@ -9,7 +9,8 @@
 
 #define LOOKS 4
 
-int pin_table_open(struct pin_table *table, int table_fd, uint32_t buckets, const __u64 secret[RAINBOW_TABLE_SECRET], int overflow_fd)
+int pin_table_open(struct pin_table *table, int table_fd, uint32_t buckets, const __u64 secret[RAINBOW_TABLE_SECRET],
+		   int overflow_fd)
 {
 	void *base = mmap(NULL, buckets * sizeof(struct rainbow_bucket), PROT_READ | PROT_WRITE, MAP_SHARED, table_fd, 0);
 

@@ -18,7 +18,8 @@ struct pin_table {
 };
 
 /* Maps the table; the descriptors stay the caller's. 0 or -errno. */
-int pin_table_open(struct pin_table *table, int table_fd, uint32_t buckets, const __u64 secret[RAINBOW_TABLE_SECRET], int overflow_fd);
+int pin_table_open(struct pin_table *table, int table_fd, uint32_t buckets, const __u64 secret[RAINBOW_TABLE_SECRET],
+		   int overflow_fd);
 void pin_table_close(struct pin_table *table);
 
 /* 0 or -ENOENT. */
