@@ -37,6 +37,27 @@ expect_migrated() {
 	expect_eq 'hold' "$(lab_map rainbow_meta | jq -r '.[0].formatted.value.hold')" RAINBOW_HOLD_NONE
 }
 
+le() { # BYTES NUMBER: as bpftool takes it
+	local bytes=() i
+
+	for ((i = 0; i < $1; i++)); do
+		bytes+=("$(printf '%02x' $(($2 >> 8 * i & 255)))")
+	done
+	printf '%s ' "${bytes[@]}"
+}
+
+# A handshake of 10.1.66.1 in the old nursery, asked so many seconds ago.
+old_nursling() { # PORT SECONDS
+	local jiffies hz
+
+	jiffies=$(awk '/^jiffies:/ { print $2; exit }' /proc/timer_list)
+	hz=$(bpftool -j map dump pinned "$old_pins/rainbow_meta" | jq '.[0].formatted.value.hz')
+	# shellcheck disable=SC2046 # words
+	bpftool map update pinned "$old_pins/rainbow_nursery" key hex 00 00 00 00 00 00 00 00 00 00 ff ff 0a 01 42 01 \
+		$(le 2 "$1") $(le 2 1) value hex $(le 4 1) $(le 2 1) $(le 2 1) $(le 4 $(((jiffies - $2 * hz) & 0xffffffff))) \
+		$(le 4 1000) $(le 4 0) $(le 4 0) $(le 4 0) 07 ff 00 00
+}
+
 upgrade() { # TOPOLOGY HOOK OFFLOADS 4|6 same|beside
 	FAMILY=$4
 	part "$1, $2, IPv$4: maps of schema 1 $5"
@@ -103,7 +124,11 @@ counts() { # affinity client
 	expect_turns many
 
 	part 'enough places'
+	old_nursling 4001 1
+	old_nursling 4002 61
 	lab_rainbowd_start tc
+	expect_eq 'handshakes under way' \
+		"$(lab_map rainbow_nursery | jq -c '[.[].formatted.value.cot[] | select(.flow.port != 0) | .flow.port]')" '[4001]'
 	expect_eq 'idle time before a client is asked' \
 		"$(lab_map rainbow_service | jq '[.[].formatted.value | select(.in_use == 1).probe_idle_seconds] | add')" 900
 	expect_eq 'versions' "$(new_versions)" "$(cat "$LAB_DIR/versions")"

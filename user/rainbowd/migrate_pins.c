@@ -24,8 +24,16 @@ uint32_t migrate_pin_limit(const struct datapath *dp)
 	return known ? info.max_entries : RAINBOW_DEFAULT_PINS;
 }
 
+struct handshakes {
+	const struct nursery *to;
+	uint32_t now;   /* jiffies, low 32 bits */
+	uint32_t ticks; /* for so long they are good */
+};
+
+/* An LRU hash keeps those that have ended, too: they would take the places of those under way. */
 static bool convert_nursling(const struct rainbow_flow *flow, const void *old, void *arg)
 {
+	const struct handshakes *handshakes = arg;
 	const struct rainbow_nursling_v1 *was = old;
 	const struct rainbow_nursling is = {
 	    .state = was->state,
@@ -40,19 +48,24 @@ static bool convert_nursling(const struct rainbow_flow *flow, const void *old, v
 	    .server_scale = was->server_scale,
 	};
 
-	nursery_put(arg, flow, &is);
+	if (handshakes->now - is.began <= handshakes->ticks)
+		nursery_put(handshakes->to, flow, &is);
 	return true;
 }
 
 int migrate_handshakes(struct datapath *dp, struct error *err)
 {
+	const struct rainbow_meta *meta = datapath_meta(dp);
+	struct handshakes handshakes = {.to = &dp->nursery, .ticks = meta->nursery_seconds * meta->hz};
+	struct rainbow_clock clock;
 	struct bpf_map_info info;
-	int from = migrate_map(dp, "rainbow_nursery", sizeof(struct rainbow_nursling_v1), &info, err);
+	int rc = datapath_clock(dp, &clock, err);
+	int from = rc ? rc : migrate_map(dp, "rainbow_nursery", sizeof(struct rainbow_nursling_v1), &info, err);
 
 	if (from < 0)
 		return from;
-	/* Those that are lost are begun anew by their clients. */
-	pin_walk(from, sizeof(struct rainbow_nursling_v1), convert_nursling, &dp->nursery);
+	handshakes.now = (uint32_t)clock.jiffies;
+	pin_walk(from, sizeof(struct rainbow_nursling_v1), convert_nursling, &handshakes);
 	close(from);
 	return 0;
 }
