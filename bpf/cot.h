@@ -167,7 +167,7 @@ __noinline int cot_empty(const struct cot *cot)
 	return 1;
 }
 
-#define COT_TRIES 4
+#define COT_TRIES 4 /* unrolled: Linux 6.1 refuses a loop that goes back behind a call ("back-edge") */
 
 /* Empties the flow's cot, whatever lies in it. Returns whether it is gone. */
 __noinline int nursery_forget(const struct rainbow_flow *flow)
@@ -178,6 +178,7 @@ __noinline int nursery_forget(const struct rainbow_flow *flow)
 
 	if (!flow)
 		return 0;
+#pragma unroll
 	for (i = 0; i < COT_TRIES; i++) {
 		found = cot_find(flow, &cot);
 		if (found == COT_NONE || (found == COT_FOUND && cot_empty(&cot)))

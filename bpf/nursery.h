@@ -44,6 +44,7 @@ static __noinline int nursery_enter(const struct rainbow_flow *flow, const struc
 	struct cot cot;
 	int i;
 
+#pragma unroll
 	for (i = 0; i < COT_TRIES; i++) {
 		found = cot_find(flow, &cot);
 		if (found == COT_FOUND && (p || choice_holds(&cot.nursling))) {
@@ -245,17 +246,20 @@ static __always_inline int decide_nursling(struct way *way, const struct rainbow
 }
 
 /* The backend believes in this session: its next packet is answered, too. */
-static __noinline int nursery_refuse(const struct rainbow_flow *flow)
+__noinline int nursery_refuse(const struct rainbow_flow *flow)
 {
+	enum cot_found found;
 	struct cot cot;
 	int i;
 
+	if (!flow)
+		return 0;
+#pragma unroll
 	for (i = 0; i < COT_TRIES; i++) {
-		if (cot_find(flow, &cot) != COT_FOUND)
-			continue;
+		found = cot_find(flow, &cot);
 		cot.nursling.state = RAINBOW_NURSERY_REFUSED;
-		if (cot_put(flow, &cot))
-			break;
+		if (found == COT_NONE || (found == COT_FOUND && cot_put(flow, &cot)))
+			return 1;
 	}
 	return 0;
 }

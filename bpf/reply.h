@@ -79,6 +79,7 @@ static __noinline int nursery_hear_reply(struct way *way, const struct rainbow_f
 
 	way->verdict = VERDICT_HANDSHAKE_REPLY;
 	n = &cot.nursling;
+#pragma unroll
 	for (i = 0; i < COT_TRIES; i++) {
 		found = cot_find(flow, &cot);
 		if (found == COT_BUSY)

@@ -12,8 +12,8 @@ cd "$(dirname "$0")/.."
 # The e2e tests together make nearly every API call and command, right and wrong, take up what a killed rainbowd, a reboot or another
 # release left, ask ghosts, and end sessions by rainbowd's own segments. The rest moves packets, which is the kernel's, the same with
 # and without sanitizers.
-readonly CHOICE=(unit/ fuzz/ bpf/test_differential e2e/cli_ e2e/terminal e2e/taken_up e2e/short e2e/upgrade e2e/reboot
-	e2e/ghosts e2e/resize)
+readonly CHOICE=(unit/ fuzz/ bpf/test_differential bpf/test_datapath bpf/test_hooks bpf/test_takeover e2e/cli_ e2e/terminal
+	e2e/taken_up e2e/short e2e/upgrade e2e/reboot e2e/ghosts e2e/resize)
 
 (($# > 0)) || set -- "${CHOICE[@]}"
 export SAN=address,undefined BUILD=build-san

@@ -3,6 +3,9 @@
 #
 # rainbowd under strace, for tests that stop it at a system call of theirs. To be sourced behind lib.sh.
 
+# LeakSanitizer ends a process that is traced.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+
 have_strace() {
 	command -v strace >/dev/null
 }
