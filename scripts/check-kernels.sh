@@ -23,18 +23,12 @@ readonly LOGS=$BUILD/check-kernels
 readonly DEADLINE=${KERNELS_SECONDS:-400}             # that a kernel has, boot and all
 readonly E2E=(e2e/short e2e/vlan)                    # what of e2e TCG is fast enough for
 readonly UNFETCHED=77
-# What is too slow there, where one load of the programs takes the verifier about half a minute.
+# What is too slow there, where one load of the programs takes the verifier a few seconds.
 declare -A left_out=(
 	[bpf/test_datapath]='loads the programs for each of its cases: more than 100 s'
 	[bpf/test_datapath_maps]='loads them several times: 73 s'
-	[bpf/test_hooks]='loads them for each of its cases: minutes'
-	[bpf/test_choose]='half a minute to load; e2e/short and bpf/test_edges open sessions, too'
-	[bpf/test_truth]='half a minute to load, then 2,000 rows'
-	[bpf/test_untouched]='half a minute to load; bpf/test_edges looks at bytes, too'
 	[bpf/test_takeover]='loads them twice for each of its cases: minutes'
-	[bpf/test_sweep]='half a minute to load, then many sessions; e2e/short drains'
-	[bpf/test_ghost]='half a minute to load, for ten cases'
-	[bpf/test_differential]='half a minute to load; compares with a core that is not of this kernel'
+	[bpf/test_differential]='compares with a core that is not of this kernel'
 )
 declare -A package_of=([6.1]=linux-image-cloud-amd64 [6.12]=linux-image-6.12-cloud-amd64)
 readonly MODULES=(llc stp garp mrp 8021q bridge veth dummy sch_ingress cls_bpf) # in the order of their needs
