@@ -67,11 +67,14 @@ static inline __u32 rainbow_flow_rest(const struct rainbow_flow *flow)
 	return rest;
 }
 
+/* By what its alignment allows: 32 bits at a time, and one branch. */
 static inline int rainbow_flow_is(const struct rainbow_flow *a, const struct rainbow_flow *b)
 {
-	struct rainbow_addr_words x = rainbow_addr_words(&a->client), y = rainbow_addr_words(&b->client);
+	__u32 x[5], y[5];
 
-	return x.low == y.low && rainbow_flow_rest(a) == rainbow_flow_rest(b) && x.high == y.high;
+	__builtin_memcpy(x, a, sizeof(x));
+	__builtin_memcpy(y, b, sizeof(y));
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]));
 }
 
 /*
