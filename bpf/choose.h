@@ -24,13 +24,6 @@ static __always_inline int version_takes_new(__u32 id)
 	return version && version->state == RAINBOW_VERSION_ACTIVE;
 }
 
-static __always_inline int nursling_is_fresh(const struct rainbow_nursling *n)
-{
-	struct rainbow_meta *meta = meta_get();
-
-	return meta && jiffies_now() - n->began <= meta->nursery_seconds * meta->hz;
-}
-
 /* What a client was given with its first packet a moment ago. */
 static __always_inline int choice_holds(const struct rainbow_nursling *n)
 {

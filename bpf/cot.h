@@ -167,6 +167,14 @@ __noinline int cot_empty(const struct cot *cot)
 	return 1;
 }
 
+/* Later than that it is forgotten, though it may lie there still. */
+static __always_inline int nursling_is_fresh(const struct rainbow_nursling *n)
+{
+	struct rainbow_meta *meta = meta_get();
+
+	return meta && jiffies_now() - n->began <= meta->nursery_seconds * meta->hz;
+}
+
 #define COT_TRIES 4 /* unrolled: Linux 6.1 refuses a loop that goes back behind a call ("back-edge") */
 
 /* Empties the flow's cot, whatever lies in it. Returns whether it is gone. */

@@ -219,7 +219,7 @@ enum rainbow_pin_state {
 	RAINBOW_PIN_CLOSING,     /* ended by itself; late packets still follow it */
 	RAINBOW_PIN_KILLED,      /* told to die: the tombstone answers each packet with RST */
 	RAINBOW_PIN_DEAD,        /* waits to be freed */
-	RAINBOW_PIN_SETUP,       /* being made anew in place */
+	RAINBOW_PIN_SETUP,       /* being made: anew in place, or in rainbow_pin and not counted yet */
 	RAINBOW_PIN_FREED,       /* the sweep deletes it now */
 };
 
