@@ -3,5 +3,5 @@
 # What an older release left in the kernel, for tests/e2e/upgrade.sh.
 programs += schema/old
 schema/old_src  := tests/schema/old.c $(addprefix user/rainbowd/,lookup.c model.c store.c store_rows.c words.c) \
-                   $(addprefix user/common/,error.c text.c addr.c duration.c)
+                   $(addprefix user/common/,error.c text.c addr.c duration.c settings.c)
 schema/old_libs := -lbpf -lelf -lz -lsqlite3

@@ -25,7 +25,7 @@ unit/test_lookup_libs := -lcmocka
 
 # rainbowd's pure parts, and its database.
 rbd := user/rainbowd/
-common_pure := $(addprefix user/common/,error.c text.c addr.c duration.c)
+common_pure := $(addprefix user/common/,error.c text.c addr.c duration.c settings.c)
 programs += unit/test_wheel unit/test_drain unit/test_commands unit/test_daemon_parts unit/test_store
 unit/test_wheel_src         := tests/unit/test_wheel.c $(rbd)wheel.c
 unit/test_wheel_libs        := -lcmocka

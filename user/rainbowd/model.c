@@ -47,15 +47,20 @@ static void *duplicate(const void *array, size_t count, size_t size)
 
 struct service *service_new(void)
 {
-	return must(calloc(1, sizeof(struct service)));
+	struct service *service = must(calloc(1, sizeof(*service)));
+
+	settings_init(&service->settings);
+	return service;
 }
 
 struct service *service_clone(const struct service *service)
 {
-	struct service *copy = service_new();
+	struct service *copy = must(calloc(1, sizeof(*copy)));
 	size_t i;
 
 	*copy = *service;
+	if (settings_copy(&copy->settings, &service->settings))
+		abort();
 	copy->versions = duplicate(service->versions, service->version_count, sizeof(*service->versions));
 	copy->steers = duplicate(service->steers, service->steer_count, sizeof(*service->steers));
 	for (i = 0; i < copy->version_count; i++) {
@@ -76,6 +81,7 @@ void service_free(struct service *service)
 		free(service->versions[i].backends);
 	free(service->versions);
 	free(service->steers);
+	settings_fini(&service->settings);
 	free(service);
 }
 

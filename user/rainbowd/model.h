@@ -15,8 +15,11 @@
 #include "common/addr.h"
 #include "common/duration.h"
 #include "common/error.h"
+#include "common/settings.h"
+#include "rollout.h"
 
 #define TUPLE_TEXT_SIZE 129
+#define QUARANTINE_SIZE 256
 
 struct tuple {
 	char code[TUPLE_TEXT_SIZE];
@@ -31,8 +34,6 @@ struct backend {
 	uint32_t max_sessions; /* 0: no limit */
 	bool leaving;          /* removed by the operator; stays until its last session ends */
 };
-
-enum on_deadline { ON_DEADLINE_RESET, ON_DEADLINE_HOLD };
 
 /* Zero unless the version is draining or drained. */
 struct drain {
@@ -60,6 +61,7 @@ struct version {
 	struct drain drain;
 	struct eviction eviction;
 	struct instant created;
+	char quarantine[QUARANTINE_SIZE]; /* why no rollout may take it again; "": none */
 	struct backend *backends;
 	size_t backend_count;
 };
@@ -67,6 +69,13 @@ struct version {
 struct steer {
 	struct cidr range;
 	uint32_t version; /* id */
+};
+
+/* Against automation, and against declarative applies. */
+struct lock {
+	struct instant since; /* 0: not locked */
+	uint32_t uid;         /* of who locked it */
+	char reason[QUARANTINE_SIZE];
 };
 
 struct service {
@@ -85,6 +94,9 @@ struct service {
 	size_t version_count;
 	struct steer *steers;
 	size_t steer_count;
+	struct settings settings;
+	struct rollout rollout; /* the last one, under way or ended */
+	struct lock lock;
 	uint16_t wheel[RAINBOW_WHEEL_SLOTS]; /* version ids; follows from the weights and the wheel before */
 };
 

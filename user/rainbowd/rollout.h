@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A rollout as a pure machine: what it is, what happened, what it becomes and what has to be done. Its state is part of the service
+ * in the model, so each transition is stored in one transaction with the weights that it sets. The machine is drawn in rollout.c.
+ */
+#ifndef RAINBOW_ROLLOUT_H
+#define RAINBOW_ROLLOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <jansson.h>
+#include "common/duration.h"
+#include "common/error.h"
+#include "common/settings.h"
+#include "gate.h"
+
+#define ROLLOUT_REASON_SIZE 512
+#define ROLLOUT_LABEL_SIZE  32
+
+enum rollout_state {
+	ROLLOUT_NONE = 0,
+	ROLLOUT_RUNNING,     /* a step's weight is in force; its hold or its gates are not through */
+	ROLLOUT_HELD,        /* the hold is over, a gate is inconclusive or in error */
+	ROLLOUT_PAUSED,      /* by a person; a failed gate rolls back nevertheless */
+	ROLLOUT_COMPLETE,    /* ended: the target has 100 % */
+	ROLLOUT_ROLLED_BACK, /* ended: the baseline has 100 %, the target drains in quarantine */
+	ROLLOUT_SUPERSEDED,  /* ended: another target took its place */
+};
+
+struct rollout {
+	uint64_t number; /* of this service, from 1; 0: there was none yet */
+	enum rollout_state state;
+	char target[ROLLOUT_LABEL_SIZE], baseline[ROLLOUT_LABEL_SIZE]; /* labels */
+	char queued[ROLLOUT_LABEL_SIZE];                               /* the target that comes next; "" */
+	struct rollout_plan plan;
+	uint32_t step;               /* index into plan.stages: the step whose weight is in force */
+	struct instant began, ended; /* ended: 0 while it runs */
+	struct instant step_began;
+	int64_t paused_ms;                             /* of this step, without the pause that lasts */
+	struct instant paused_at;                      /* 0: not paused */
+	bool without_gates;                            /* --no-gates: only holds count */
+	char changed[64];                              /* the layers of the tuple that differ: "model, prompts" */
+	char reason[ROLLOUT_REASON_SIZE];              /* why it is in this state: the gate's sentence, the person's --reason */
+	struct gate_memory memory[SETTINGS_GATES_MAX]; /* of this step, in the order of the gates */
+};
+
+/* What the world looks like at an instant. */
+struct rollout_facts {
+	struct instant now;
+	enum gate_verdict gates;               /* the worst of those that decide: FAIL, then ERROR, INCONCLUSIVE, PASS */
+	char gate_reason[ROLLOUT_REASON_SIZE]; /* the sentence of that gate */
+	bool locked;                           /* automation may lower exposure still, and raise nothing */
+	bool target_open;                      /* the target is active and has a backend: else it can not be raised */
+};
+
+enum rollout_action {
+	ROLLOUT_STAY = 0,
+	ROLLOUT_NOTE,      /* the state has changed: store it; weights stay */
+	ROLLOUT_SET,       /* set the weight of after->step */
+	ROLLOUT_FINISH,    /* the target has 100 % and its gates passed: the baseline may drain */
+	ROLLOUT_ROLL_BACK, /* the baseline to 100 %, the target to drain and quarantine */
+};
+
+/* One transition. `rollout` becomes what is to be stored with the action. */
+enum rollout_action rollout_next(struct rollout *rollout, const struct rollout_facts *facts);
+
+bool rollout_is_active(const struct rollout *rollout); /* running, held, paused */
+
+enum rollout_verb { ROLLOUT_PAUSE, ROLLOUT_RESUME, ROLLOUT_PROMOTE, ROLLOUT_ABORT, ROLLOUT_RETRY };
+
+struct rollout_order {
+	enum rollout_verb verb;
+	bool full;          /* promote: to 100 % at once */
+	uint32_t from_step; /* promote: 1-based step that it must be in; 0: any */
+	const char *reason; /* never NULL */
+	struct instant now;
+};
+
+/* A person's order: the action to be done, or a negative code and err (what it is in, what may be done). */
+int rollout_command(struct rollout *rollout, const struct rollout_order *order, enum rollout_action *action, struct error *err);
+/* A new one over the last: number raised, first step, RUNNING. Refused labels and quarantine are the caller's to check. */
+void rollout_begin(struct rollout *rollout, const char *target, const char *baseline, const struct rollout_plan *plan,
+		   bool without_gates, const char *reason, struct instant now);
+
+/* How long the step has run, pauses left out; and when the hold is over (0: it is). */
+int64_t rollout_step_ms(const struct rollout *rollout, struct instant now);
+int64_t rollout_hold_left_ms(const struct rollout *rollout, struct instant now);
+
+const char *rollout_state_name(enum rollout_state state);
+/* For the database and the API: complete, both ways. NaN and unknown words are refused. */
+json_t *rollout_print(const struct rollout *rollout);
+int rollout_read(const json_t *object, struct rollout *rollout, struct error *err);
+
+#endif
