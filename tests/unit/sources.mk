@@ -50,3 +50,8 @@ unit/test_tcp_libs          := -lcmocka
 programs += unit/test_snapshot
 unit/test_snapshot_src      := tests/unit/test_snapshot.c $(rbd)snapshot.c $(common_pure)
 unit/test_snapshot_libs     := -lcmocka -lz
+
+programs += unit/test_rollout
+unit/test_rollout_src       := tests/unit/test_rollout.c $(addprefix $(rbd),rollout.c rollout_json.c json_reader.c) \
+                               $(addprefix user/common/,settings_plan.c error.c text.c duration.c)
+unit/test_rollout_libs      := -lcmocka -ljansson
