@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- *  of each deed:                       failed: again after 1 s, 5 s, 30 s
+ *  of each duty:                       failed: again after 1 s, 5 s, 30 s
  *                                         +-----------+
  *            it is due (about an instant) v           |
  *    nothing -----------------------------> OPEN -----+
@@ -70,7 +70,7 @@ static struct instant drained_due(const struct drain_duty *duty, const struct du
 	return duty->drained_since;
 }
 
-/* The instant that the deed is about and due for; 0: it is not due. */
+/* The instant that the duty is about and due for; 0: it is not due. */
 static struct instant due(const struct drain_duty *duty, const struct duty_facts *facts, enum duty which)
 {
 	return which == DUTY_DRAINED ? drained_due(duty, facts) : warning_due(facts);

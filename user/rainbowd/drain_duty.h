@@ -2,7 +2,7 @@
 /*
  * What a drain owes its people, by the service's drain policy: a warning before the deadline (to the operator's hook, and to the backends
  * so that they can save their work), and word that the version has drained and been kept warm long enough to be given up. A pure machine,
- * drawn in drain_duty.c; its state is part of the version in the model. A deed is known by the instant it is about: another deadline is
+ * drawn in drain_duty.c; its state is part of the version in the model. A duty is known by the instant it is about: another deadline is
  * warned of anew, and a version that is revived and drains again is announced anew.
  */
 #ifndef RAINBOW_DRAIN_DUTY_H
@@ -16,7 +16,7 @@
 #include "common/error.h"
 #include "common/settings.h"
 
-/* The deeds, each with a hook of its own in the policy. */
+/* The duties, each with a hook of its own in the policy. */
 enum duty {
 	DUTY_WARN = 0,      /* on_warn */
 	DUTY_WARN_BACKENDS, /* warn_backends */
@@ -67,7 +67,7 @@ struct duty_order {
 	uint32_t number; /* of the try, from 1 */
 };
 
-/* To be called until it says STAY; a deed it ordered is under way from then on. Changes *duty with DUTY_NOTE alone. */
+/* To be called until it says STAY; what it ordered is under way from then on. Changes *duty with DUTY_NOTE alone. */
 enum duty_step drain_duty_next(struct drain_duty *duty, const struct duty_facts *facts, struct duty_order *order);
 /*
  * A try has ended; why: how it failed, NULL: it has not. *duty is to be stored. DUTY_OPEN: it will be tried again; DUTY_GIVEN_UP is for the
