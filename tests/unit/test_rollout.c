@@ -52,6 +52,35 @@ static struct rollout_facts facts_at(int64_t ms, enum gate_verdict verdict)
 	return facts;
 }
 
+static bool memory_is_same(const struct gate_memory *a, const struct gate_memory *b)
+{
+	return a->verdict == b->verdict && a->looks == b->looks && a->looked_at == b->looked_at && a->bad == b->bad &&
+	       a->good == b->good && a->errors == b->errors && !strcmp(a->reason, b->reason);
+}
+
+static bool plan_is_same(const struct rollout_plan *a, const struct rollout_plan *b)
+{
+	if (a->stage_count != b->stage_count || a->on_new_target != b->on_new_target)
+		return false;
+	for (size_t i = 0; i < a->stage_count; i++)
+		if (a->stages[i].weight != b->stages[i].weight || a->stages[i].hold.ms != b->stages[i].hold.ms)
+			return false;
+	return true;
+}
+
+static bool rollout_is_same(const struct rollout *a, const struct rollout *b)
+{
+	for (size_t i = 0; i < SETTINGS_GATES_MAX; i++)
+		if (!memory_is_same(&a->memory[i], &b->memory[i]))
+			return false;
+	return a->number == b->number && a->state == b->state && !strcmp(a->target, b->target) &&
+	       !strcmp(a->baseline, b->baseline) && !strcmp(a->queued, b->queued) && plan_is_same(&a->plan, &b->plan) &&
+	       a->step == b->step && a->began.unix_ms == b->began.unix_ms && a->ended.unix_ms == b->ended.unix_ms &&
+	       a->step_began.unix_ms == b->step_began.unix_ms && a->paused_ms == b->paused_ms &&
+	       a->paused_at.unix_ms == b->paused_at.unix_ms && a->without_gates == b->without_gates &&
+	       !strcmp(a->changed, b->changed) && !strcmp(a->reason, b->reason);
+}
+
 /* --- each state, each event ---------------------------------------------------------------------------------------------- */
 
 enum event {
@@ -223,7 +252,7 @@ static void outcome_assert(struct rollout *rollout, enum event event, const stru
 		row_assert(!rollout->memory[0].looks && rollout->step_began.unix_ms == at(HOLD).unix_ms && !rollout->paused_ms,
 			   name, "the new step is not fresh");
 	if (action <= 0)
-		row_assert(!memcmp(&before, rollout, sizeof(before)), name, "it changed, and nothing is stored");
+		row_assert(rollout_is_same(&before, rollout), name, "it changed, and nothing is stored");
 	else
 		row_assert(rollout->reason[0] && strcmp(rollout->reason, before.reason), name, "no reason");
 }
@@ -451,35 +480,6 @@ static void test_worse(void **state)
 }
 
 /* --- storage ------------------------------------------------------------------------------------------------------------- */
-
-static bool memory_is_same(const struct gate_memory *a, const struct gate_memory *b)
-{
-	return a->verdict == b->verdict && a->looks == b->looks && a->looked_at == b->looked_at && a->bad == b->bad &&
-	       a->good == b->good && a->errors == b->errors && !strcmp(a->reason, b->reason);
-}
-
-static bool plan_is_same(const struct rollout_plan *a, const struct rollout_plan *b)
-{
-	if (a->stage_count != b->stage_count || a->on_new_target != b->on_new_target)
-		return false;
-	for (size_t i = 0; i < a->stage_count; i++)
-		if (a->stages[i].weight != b->stages[i].weight || a->stages[i].hold.ms != b->stages[i].hold.ms)
-			return false;
-	return true;
-}
-
-static bool rollout_is_same(const struct rollout *a, const struct rollout *b)
-{
-	for (size_t i = 0; i < SETTINGS_GATES_MAX; i++)
-		if (!memory_is_same(&a->memory[i], &b->memory[i]))
-			return false;
-	return a->number == b->number && a->state == b->state && !strcmp(a->target, b->target) &&
-	       !strcmp(a->baseline, b->baseline) && !strcmp(a->queued, b->queued) && plan_is_same(&a->plan, &b->plan) &&
-	       a->step == b->step && a->began.unix_ms == b->began.unix_ms && a->ended.unix_ms == b->ended.unix_ms &&
-	       a->step_began.unix_ms == b->step_began.unix_ms && a->paused_ms == b->paused_ms &&
-	       a->paused_at.unix_ms == b->paused_at.unix_ms && a->without_gates == b->without_gates &&
-	       !strcmp(a->changed, b->changed) && !strcmp(a->reason, b->reason);
-}
 
 static struct rollout stored(const struct rollout *rollout)
 {
