@@ -57,7 +57,7 @@ enum rollout_action {
 	ROLLOUT_STAY = 0,
 	ROLLOUT_NOTE,      /* the state has changed: store it; weights stay */
 	ROLLOUT_SET,       /* set the weight of after->step */
-	ROLLOUT_FINISH,    /* the target has 100 % and its gates passed: the baseline may drain */
+	ROLLOUT_FINISH,    /* the target has 100 %, and no gate has anything against it: the baseline may drain */
 	ROLLOUT_ROLL_BACK, /* the baseline to 100 %, the target to drain and quarantine */
 };
 
