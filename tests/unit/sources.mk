@@ -50,3 +50,17 @@ unit/test_tcp_libs          := -lcmocka
 programs += unit/test_snapshot
 unit/test_snapshot_src      := tests/unit/test_snapshot.c $(rbd)snapshot.c $(common_pure)
 unit/test_snapshot_libs     := -lcmocka -lz
+
+programs += unit/test_rollout
+unit/test_rollout_src       := tests/unit/test_rollout.c $(addprefix $(rbd),rollout.c rollout_json.c json_reader.c) \
+                               $(addprefix user/common/,settings_plan.c error.c text.c duration.c)
+unit/test_rollout_libs      := -lcmocka -ljansson
+
+programs += unit/test_eta
+unit/test_eta_src           := tests/unit/test_eta.c $(rbd)eta.c $(addprefix user/common/,duration.c error.c text.c)
+unit/test_eta_libs          := -lcmocka -lm
+
+programs += unit/test_drain_duty
+unit/test_drain_duty_src    := tests/unit/test_drain_duty.c $(addprefix $(rbd),drain_duty.c json_reader.c version_room.c drain.c model.c words.c) \
+                               $(common_pure)
+unit/test_drain_duty_libs   := -lcmocka -ljansson

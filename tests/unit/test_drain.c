@@ -117,11 +117,15 @@ static void test_close_after(void **state)
 	struct drain drain = {.started = after(0), .deadline = after(10)};
 
 	(void)state;
-	assert_int_equal(drain_close_after(&drain).unix_ms, after(20).unix_ms);
+	assert_int_equal(drain_close_after(&drain, 0, 5000, after(15)).unix_ms, after(20).unix_ms);
+	/* With a pace: as long as that takes, from the deadline or, if that is over, from now on. */
+	assert_int_equal(drain_close_after(&drain, 50, 5000, after(5)).unix_ms, after(10 + 100 + 10).unix_ms);
+	assert_int_equal(drain_close_after(&drain, 50, 5000, after(15)).unix_ms, after(15 + 100 + 10).unix_ms);
+	assert_int_equal(drain_close_after(&drain, 50, 0, after(5)).unix_ms, after(20).unix_ms);
 	drain.on_deadline = ON_DEADLINE_HOLD;
-	assert_int_equal(drain_close_after(&drain).unix_ms, 0);
+	assert_int_equal(drain_close_after(&drain, 0, 5000, after(15)).unix_ms, 0);
 	drain = (struct drain){.started = after(0)};
-	assert_int_equal(drain_close_after(&drain).unix_ms, 0);
+	assert_int_equal(drain_close_after(&drain, 0, 5000, after(15)).unix_ms, 0);
 }
 
 static void test_eta(void **state)

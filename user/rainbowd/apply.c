@@ -142,15 +142,16 @@ static uint64_t jiffies_of(const struct rainbow_clock *clock, uint32_t hz, struc
 }
 
 /* The deadline as the kernel keeps it, also if we die. */
-static int set_deadline(struct datapath *dp, const struct version *version, struct error *err)
+static int set_deadline(struct datapath *dp, const struct service *service, const struct version *version, struct error *err)
 {
-	struct instant at = drain_close_after(&version->drain);
+	uint64_t live = __atomic_load_n(&datapath_version(dp, version->id)->live, __ATOMIC_ACQUIRE);
+	struct instant now = instant_now(), at = drain_close_after(&version->drain, service->settings.drain.pace, live, now);
 	struct rainbow_clock clock;
 	int rc = datapath_clock(dp, &clock, err);
 
 	if (rc)
 		return rc;
-	entry_set_close_after(dp, version->id, jiffies_of(&clock, datapath_meta(dp)->hz, at, instant_now()));
+	entry_set_close_after(dp, version->id, jiffies_of(&clock, datapath_meta(dp)->hz, at, now));
 	return 0;
 }
 
@@ -180,7 +181,7 @@ static int close_versions(struct datapath *dp, const struct service *before, con
 		if (version->state == RAINBOW_VERSION_ACTIVE || drain_is_same(version_before(before, version->id), version))
 			continue;
 		entry_set_state(dp, version->id, version->state);
-		rc = set_deadline(dp, version, err);
+		rc = set_deadline(dp, after, version, err);
 		if (rc)
 			return rc;
 	}
@@ -275,7 +276,7 @@ int apply_deadlines(struct datapath *dp, const struct model *model, struct error
 	for (i = 0; i < model->count; i++)
 		for (j = 0; !rc && j < model->services[i]->version_count; j++)
 			if (model->services[i]->versions[j].state != RAINBOW_VERSION_ACTIVE)
-				rc = set_deadline(dp, &model->services[i]->versions[j], err);
+				rc = set_deadline(dp, model->services[i], &model->services[i]->versions[j], err);
 	return rc;
 }
 

@@ -32,6 +32,7 @@ struct closing {
 	struct roll roll;
 	struct pace pace;
 	size_t place;   /* in the roll */
+	uint64_t turn;  /* how many sessions were due before: the flows of a client session go with it */
 	int64_t due_ms; /* of roll.entries[place]; after a failure: when to give up, so that the keeper orders again */
 	uint64_t closed;
 	int rc;
@@ -136,7 +137,7 @@ static void tell_found(const struct closing *job)
 
 static void set_due(struct closing *job)
 {
-	job->due_ms = pace_due_ms(&job->pace, job->place, random_u32());
+	job->due_ms = pace_due_ms(&job->pace, job->turn, random_u32());
 }
 
 /* Wakes up when the next session of any job is due. */
@@ -185,7 +186,7 @@ static void walk_done(struct work *work)
 		schedule(closer);
 		return;
 	}
-	job->pace = pace_begin(job->roll.count, job->order.rate, DRAIN_GRACE_MS, monotonic_ms());
+	job->pace = pace_begin(job->roll.sessions, job->order.rate, DRAIN_GRACE_MS, monotonic_ms());
 	set_due(job);
 	schedule(closer);
 }
@@ -226,6 +227,7 @@ static void close_one(struct closing *job, const struct roll_entry *entry)
 	struct rainbow_close order = {.flow = entry->flow, .version = job->order.version, .reason = RAINBOW_END_FORCED};
 	struct error err;
 
+	job->turn += entry->kind != RAINBOW_PIN_FLOW;
 	if (flow_has_client(job, entry))
 		return;
 	if (datapath_close_session(job->daemon->datapath, &order, &err)) {

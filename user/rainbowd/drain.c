@@ -43,13 +43,18 @@ enum drain_step drain_next(const struct drain_facts *facts)
 	return drain_is_closing(facts->state, &facts->drain, facts->now) ? DRAIN_CLOSE : DRAIN_STAY;
 }
 
-struct instant drain_close_after(const struct drain *drain)
+struct instant drain_close_after(const struct drain *drain, uint32_t pace, uint64_t live, struct instant now)
 {
-	struct instant never = {0};
+	struct instant at = drain->deadline, never = {0};
 
 	if (!drain->deadline.unix_ms || drain->on_deadline != ON_DEADLINE_RESET)
 		return never;
-	return (struct instant){.unix_ms = drain->deadline.unix_ms + DRAIN_GRACE_MS};
+	if (pace && at.unix_ms < now.unix_ms)
+		at = now;
+	if (pace)
+		at.unix_ms += (int64_t)(live * 1000 / pace);
+	at.unix_ms += DRAIN_GRACE_MS;
+	return at;
 }
 
 static int64_t at_most(int64_t value, int64_t limit)
@@ -59,7 +64,7 @@ static int64_t at_most(int64_t value, int64_t limit)
 
 int64_t drain_eta_ms(const struct drain *drain, uint64_t live, uint64_t ended, int64_t window_ms, struct instant now)
 {
-	struct instant end = drain_close_after(drain);
+	struct instant end = drain_close_after(drain, 0, live, now);
 	int64_t eta = -1;
 
 	if (live == 0)

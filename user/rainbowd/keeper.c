@@ -92,7 +92,8 @@ static struct drain_facts read_facts(const struct keeper *keeper, const struct v
 static void order_closing(struct keeper *keeper, const struct service *service, const struct version *version,
 			  enum closer_purpose purpose)
 {
-	struct closer_order order = {.purpose = purpose, .service = service->id, .version = version->id};
+	struct closer_order order = {
+	    .purpose = purpose, .service = service->id, .version = version->id, .rate = service->settings.drain.pace};
 
 	enum closer_state state = closer_state_of(keeper->daemon->closer, version->id, purpose);
 

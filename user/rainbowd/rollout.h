@@ -20,8 +20,8 @@
 enum rollout_state {
 	ROLLOUT_NONE = 0,
 	ROLLOUT_RUNNING,     /* a step's weight is in force; its hold or its gates are not through */
-	ROLLOUT_HELD,        /* the hold is over, a gate is inconclusive or in error */
-	ROLLOUT_PAUSED,      /* by a person; a failed gate rolls back nevertheless */
+	ROLLOUT_HELD,        /* the hold is over; a gate is inconclusive or in error, or the service is locked */
+	ROLLOUT_PAUSED,      /* by a person, until he resumes it; a failed gate rolls back nevertheless */
 	ROLLOUT_COMPLETE,    /* ended: the target has 100 % */
 	ROLLOUT_ROLLED_BACK, /* ended: the baseline has 100 %, the target drains in quarantine */
 	ROLLOUT_SUPERSEDED,  /* ended: another target took its place */
@@ -38,7 +38,7 @@ struct rollout {
 	struct instant step_began;
 	int64_t paused_ms;                             /* of this step, without the pause that lasts */
 	struct instant paused_at;                      /* 0: not paused */
-	bool without_gates;                            /* --no-gates: only holds count */
+	bool without_gates;                            /* --no-gates: only holds count, and a FAIL counts for nothing too */
 	char changed[64];                              /* the layers of the tuple that differ: "model, prompts" */
 	char reason[ROLLOUT_REASON_SIZE];              /* why it is in this state: the gate's sentence, the person's --reason */
 	struct gate_memory memory[SETTINGS_GATES_MAX]; /* of this step, in the order of the gates */
@@ -47,24 +47,29 @@ struct rollout {
 /* What the world looks like at an instant. */
 struct rollout_facts {
 	struct instant now;
-	enum gate_verdict gates;               /* the worst of those that decide: FAIL, then ERROR, INCONCLUSIVE, PASS */
+	enum gate_verdict gates;               /* the worst of those that decide (rollout_worse); PASS where none decides */
 	char gate_reason[ROLLOUT_REASON_SIZE]; /* the sentence of that gate */
 	bool locked;                           /* automation may lower exposure still, and raise nothing */
-	bool target_open;                      /* the target is active and has a backend: else it can not be raised */
+	bool target_open; /* the target is active, has a backend and no quarantine: else somebody ended this by hand */
 };
 
 enum rollout_action {
 	ROLLOUT_STAY = 0,
 	ROLLOUT_NOTE,      /* the state has changed: store it; weights stay */
 	ROLLOUT_SET,       /* set the weight of after->step */
-	ROLLOUT_FINISH,    /* the target has 100 % and its gates passed: the baseline may drain */
+	ROLLOUT_FINISH,    /* the target has 100 %, and no gate has anything against it: the baseline may drain */
 	ROLLOUT_ROLL_BACK, /* the baseline to 100 %, the target to drain and quarantine */
 };
 
-/* One transition. `rollout` becomes what is to be stored with the action. */
+/*
+ * One transition. `rollout` becomes what is to be stored with the action; ROLLOUT_STAY leaves it as it is. A reason that differs from
+ * the one before in its numbers alone is no transition: each would be a write to the disk.
+ */
 enum rollout_action rollout_next(struct rollout *rollout, const struct rollout_facts *facts);
 
 bool rollout_is_active(const struct rollout *rollout); /* running, held, paused */
+/* The worse of two verdicts: FAIL, then ERROR, INCONCLUSIVE, PASS. */
+enum gate_verdict rollout_worse(enum gate_verdict a, enum gate_verdict b);
 
 enum rollout_verb { ROLLOUT_PAUSE, ROLLOUT_RESUME, ROLLOUT_PROMOTE, ROLLOUT_ABORT, ROLLOUT_RETRY };
 
@@ -76,9 +81,21 @@ struct rollout_order {
 	struct instant now;
 };
 
-/* A person's order: the action to be done, or a negative code and err (what it is in, what may be done). */
+/*
+ * A person's order: the action to be done, or a negative code and err (what it is in, what may be done). Pausing what is paused and
+ * resuming what is not are no error: ROLLOUT_STAY. A promotion leaves a pause in force: it is one step, and the next is the person's too.
+ */
 int rollout_command(struct rollout *rollout, const struct rollout_order *order, enum rollout_action *action, struct error *err);
-/* A new one over the last: number raised, first step, RUNNING. Refused labels and quarantine are the caller's to check. */
+/*
+ * Another target comes, whatever this rollout is in. ROLLOUT_SET: it may begin now (rollout_begin); one that was under way is SUPERSEDED
+ * by it and to be recorded first. ROLLOUT_NOTE: it waits in `queued`, in the place of what waited there before.
+ */
+int rollout_offer(struct rollout *rollout, const char *target, enum on_new_target on_new_target, struct instant now,
+		  enum rollout_action *action, struct error *err);
+/*
+ * A new one over the last: number raised, first step, RUNNING, nothing queued. Refused labels and quarantine are the caller's to check,
+ * `changed` is his to fill.
+ */
 void rollout_begin(struct rollout *rollout, const char *target, const char *baseline, const struct rollout_plan *plan,
 		   bool without_gates, const char *reason, struct instant now);
 
@@ -86,8 +103,12 @@ void rollout_begin(struct rollout *rollout, const char *target, const char *base
 int64_t rollout_step_ms(const struct rollout *rollout, struct instant now);
 int64_t rollout_hold_left_ms(const struct rollout *rollout, struct instant now);
 
+extern const char *const rollout_state_words[]; /* by the values of the enum, NULL at the end */
 const char *rollout_state_name(enum rollout_state state);
-/* For the database and the API: complete, both ways. NaN and unknown words are refused. */
+/*
+ * For the database and the API: complete, both ways. NULL without memory or if a number is not finite. What is missing, unknown, out of
+ * range or contradicts itself is refused; `rollout` is then as it was. In rollout_json.c.
+ */
 json_t *rollout_print(const struct rollout *rollout);
 int rollout_read(const json_t *object, struct rollout *rollout, struct error *err);
 
