@@ -50,3 +50,10 @@ unit/test_tcp_libs          := -lcmocka
 programs += unit/test_snapshot
 unit/test_snapshot_src      := tests/unit/test_snapshot.c $(rbd)snapshot.c $(common_pure)
 unit/test_snapshot_libs     := -lcmocka -lz
+
+# The statistics, and the gates that judge by them.
+stats_src := $(addprefix $(rbd),stats.c stats_bins.c)
+gate_src  := $(stats_src) $(addprefix $(rbd),gate.c gate_judge.c gate_text.c)
+programs += unit/test_stats
+unit/test_stats_src         := tests/unit/test_stats.c $(stats_src)
+unit/test_stats_libs        := -lcmocka -lm
