@@ -57,3 +57,10 @@ gate_src  := $(stats_src) $(addprefix $(rbd),gate.c gate_judge.c gate_text.c)
 programs += unit/test_stats
 unit/test_stats_src         := tests/unit/test_stats.c $(stats_src)
 unit/test_stats_libs        := -lcmocka -lm
+
+programs += unit/test_gate
+unit/test_gate_src          := tests/unit/test_gate.c $(gate_src)
+unit/test_gate_libs         := -lcmocka -lm
+programs += unit/test_gate_sim
+unit/test_gate_sim_src      := tests/unit/test_gate_sim.c $(gate_src)
+unit/test_gate_sim_libs     := -lcmocka -lm

@@ -23,8 +23,8 @@ enum gate_verdict {
 /* What is known of one version, of the sessions that began in this step. */
 struct gate_arm {
 	/*
-	 * The size of the sample: sessions, not turns. Where a session counts several times (turns, responses) the effective ones, which
-	 * are turns^2 / turns_squared: that many at worst, however alike the turns of a session are.
+	 * The size of the sample: sessions, not turns; where a session counts several times (turns, responses), stats_effective_size of
+	 * turned, turns and turns_squared.
 	 */
 	double sessions;
 	double events;        /* RATIO: how many of them; of responses: their share, times sessions */

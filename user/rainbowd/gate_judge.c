@@ -39,7 +39,7 @@ static double size_of(const struct gate *gate, const struct gate_arm *arm)
 	if (gate->kind != GATE_KIND_DISTRIBUTION)
 		return arm->sessions;
 	sum = observed(arm);
-	return isnan(sum) || isnan(arm->sessions) ? NAN : fmin(arm->sessions, sum);
+	return is_count(sum) && is_count(arm->sessions) ? fmin(arm->sessions, sum) : NAN;
 }
 
 const char *gate_sizes_wrong(const struct gate *gate, const struct gate_evidence *evidence, struct gate_finding *finding)
@@ -234,12 +234,10 @@ bool gate_is_within(const struct gate *gate, const struct gate_evidence *evidenc
 	return is_kept(gate, finding, point) && !gate_is_new_trouble(gate, evidence);
 }
 
-/* Surely worse by the interval and by the exact test (see stats_fisher), and by more than the margin at its best guess. */
+/* Surely worse by the exact test, and by more than the margin at its best guess. */
 static bool ratio_fails(const struct gate *gate, const struct gate_finding *finding)
 {
-	bool is_worse = gate->better == GATE_HIGHER ? finding->high < 0 : finding->low > 0;
-
-	return is_worse && finding->p <= finding->alpha && is_beyond(gate, finding, finding->difference);
+	return finding->p <= finding->alpha && is_beyond(gate, finding, finding->difference);
 }
 
 /* Surely worse by ranks, noticeably, and beyond the margin at its best guess; or surely beyond the margin, which tails may be alone. */

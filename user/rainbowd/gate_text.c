@@ -83,8 +83,8 @@ static void compare(const struct gate *gate, const struct gate_finding *finding,
 	char allowed[GATE_TEXT_SIZE];
 
 	if (gate->kind == GATE_KIND_RATIO)
-		snprintf(text, size, "difference %.2g points [%.2g, %.2g], allowed %.2g", 100 * finding->difference,
-			 100 * finding->low, 100 * finding->high, 100 * bound);
+		snprintf(text, size, "difference %.2g points [%.2g, %.2g], allowed %.2g, p %.1g", 100 * finding->difference,
+			 100 * finding->low, 100 * finding->high, 100 * bound, finding->p);
 	else if (gate->kind == GATE_KIND_DISTRIBUTION)
 		snprintf(text, size, "ratio %.2f [%.2f, %.2f], allowed %.2f", finding->difference, finding->low, finding->high,
 			 bound);
@@ -115,11 +115,11 @@ static void explain_rule(FILE *out, const struct gate *gate, const struct gate_f
 	switch (gate->kind) {
 	case GATE_KIND_RATIO:
 		fprintf(out,
-			"formula     Newcombe's hybrid score interval of candidate - baseline, Fisher's exact test beside it\n"
-			"figures     difference %.3g points [%.3g, %.3g], Fisher p %.2g\n"
-			"fails if    the near bound (at alpha) is %s 0, p <= alpha, and the difference is %s %.3g points\n"
+			"formula     Newcombe's hybrid score interval of candidate - baseline; Fisher's exact test, one-sided\n"
+			"figures     difference %.3g points [%.3g, %.3g], p %.2g\n"
+			"fails if    p <= alpha and the difference is %s %.3g points\n"
 			"passes if   the far bound (at %g) is %s %.3g points\n",
-			100 * finding->difference, 100 * finding->low, 100 * finding->high, finding->p, side, side, 100 * bound,
+			100 * finding->difference, 100 * finding->low, 100 * finding->high, finding->p, side, 100 * bound,
 			GATE_ALPHA_PASS, other, 100 * bound);
 		break;
 	case GATE_KIND_DISTRIBUTION:
@@ -161,15 +161,14 @@ static void explain_arm(FILE *out, const struct gate *gate, const char *name, co
 static void explain_numbers(FILE *out, const struct gate *gate, const struct gate_evidence *evidence, uint32_t tests,
 			    const struct gate_finding *finding)
 {
-	char text[GATE_TEXT_SIZE];
+	char text[GATE_TEXT_SIZE], all[GATE_TEXT_SIZE];
+	double chosen = (double)evidence->chosen_candidate;
 
 	explain_arm(out, gate, "candidate", &evidence->candidate, finding->candidate, finding->sessions_candidate);
 	explain_arm(out, gate, "baseline", &evidence->baseline, finding->baseline, finding->sessions_baseline);
 	if (evidence->share_ordered > 0)
-		fprintf(out, "split       %llu of %llu new sessions, %.3g %% ordered\n",
-			(unsigned long long)evidence->chosen_candidate,
-			(unsigned long long)(evidence->chosen_candidate + evidence->chosen_baseline),
-			100 * evidence->share_ordered);
+		fprintf(out, "split       %s of %s new sessions, %.3g %% ordered\n", gate_sessions(chosen, text),
+			gate_sessions(chosen + (double)evidence->chosen_baseline, all), 100 * evidence->share_ordered);
 	fprintf(out, "needs       %u sessions in each arm; looks as the smaller arm doubles, the next at %s\n",
 		gate->min_samples, gate_sessions(finding->next_look, text));
 	if (gate->kind != GATE_KIND_VALUE)

@@ -3,6 +3,11 @@
 #include <math.h>
 #include "stats.h"
 
+double stats_effective_size(double sessions, double sum, double sum_of_squares)
+{
+	return sum > 0 ? fmin(sessions, sum / (0.25 + 0.75 * (sum_of_squares / sum))) : 0;
+}
+
 double stats_normal_tail(double z)
 {
 	return 0.5 * erfc(z / M_SQRT2);
@@ -47,7 +52,7 @@ static double beta_fraction(double x, double a, double b)
 		c = 1 + numerator / c;
 		c = fabs(c) < tiny ? tiny : c;
 		f *= c * d;
-		if (fabs(1 - c * d) < 1e-14)
+		if (fabs(1 - c * d) < 1e-11)
 			break;
 	}
 	return f - 1;
@@ -124,6 +129,14 @@ static double hypergeometric_tail(double x, double n, double m, double events)
 	return fmin(exp(log_first + log(sum)), 1);
 }
 
+/* The same for many, with a continuity correction. */
+static double many_tail(double x, double n, double m, double events)
+{
+	double share = n / (n + m), mean = events * share, variance = mean * (m / (n + m)) * ((n + m - events) / (n + m - 1));
+
+	return variance > 0 ? stats_normal_tail((x - 0.5 - mean) / sqrt(variance)) : 1;
+}
+
 /* Rounding: fewer events in a, more in b. Sizes: those without the event are rounded the other way. */
 double stats_fisher(struct stats_share a, struct stats_share b)
 {
@@ -133,7 +146,7 @@ double stats_fisher(struct stats_share a, struct stats_share b)
 	if (!(x >= 0 && y >= 0 && x_not >= 0 && y_not >= 0) || !(a.size > 0 && b.size > 0))
 		return 1;
 	if (fmin(x + y, x_not + y_not) > FISHER_MAX)
-		return 0;
+		return many_tail(x, x + x_not, y + y_not, x + y);
 	/* Few without it: that a has as few of them is that b has as many. */
 	if (x_not + y_not < x + y)
 		return hypergeometric_tail(y_not, y + y_not, x + x_not, x_not + y_not);

@@ -61,23 +61,29 @@ double stats_quantile(const struct stats_bins *bins, double q)
 	return value;
 }
 
+/* z with the skewness and kurtosis of a binomial, for its lower tail (Cornish and Fisher 1938). */
+static double expanded(double z, double q, double spread)
+{
+	double skewness = (1 - 2 * q) / sqrt(spread), kurtosis = (1 - 6 * q * (1 - q)) / spread, cube = z * z * z;
+
+	return z - (z * z - 1) * skewness / 6 + (cube - 3 * z) * kurtosis / 24 - (2 * cube - 5 * z) * skewness * skewness / 36;
+}
+
 /*
  * The rank k, a fraction from 1 to n, of the highest order statistic that is above the quantile with probability alpha at most; 0: none.
- * P(F(X_k) > q) is the upper tail of a beta(k, n + 1 - k) at q. Far from the edges the normal approximation with its first term of
- * skewness (Cornish and Fisher) is as good, and quicker.
+ * P(F(X_k) > q) is the upper tail of a beta(k, n + 1 - k) at q; as a number of successes it is a binomial's, and far from the edges the
+ * expansion of Cornish and Fisher gives that to a tenth of a rank, and quicker.
  */
 static double low_rank(double n, double q, double alpha)
 {
-	double low = 1, high = n, z, spread = n * q * (1 - q);
+	double low = 1, high = n, spread = n * q * (1 - q);
 	int i;
 
-	if (spread > 100) {
-		z = stats_normal_z(alpha);
-		return fmax(n * q + 0.5 - z * sqrt(spread) + (z * z - 1) * (1 - 2 * q) / 6, 0);
-	}
+	if (spread > 25)
+		return fmax(n * q + 0.5 - sqrt(spread) * expanded(stats_normal_z(alpha), q, spread), 0);
 	if (!(n >= 1) || stats_beta(1 - q, n, 1) > alpha)
 		return 0;
-	for (i = 0; i < 40; i++) {
+	for (i = 0; i < 32; i++) {
 		double k = (low + high) / 2;
 
 		if (stats_beta(1 - q, n + 1 - k, k) > alpha)
