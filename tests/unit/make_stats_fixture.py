@@ -4,7 +4,7 @@
 Makes tests/unit/stats_fixture.h, the figures that test_stats.c holds user/rainbowd/stats.h to, with programs that share no line with
 it. Made with SciPy 1.10.1, NumPy 1.24.2 and statsmodels 0.13.5 (Debian 12: python3-scipy, python3-statsmodels). No test runs this:
 
-  python3 tests/unit/make_stats_fixture.py > tests/unit/stats_fixture.h
+  python3 tests/unit/make_stats_fixture.py > tests/unit/stats_fixture.h && clang-format -i tests/unit/stats_fixture.h
 
 Where no program gives a figure (fractions of events, intervals of a ratio) it is got from the definition by root finding.
 """

@@ -42,7 +42,7 @@ static double beta_fraction(double x, double a, double b)
 	int i;
 
 	for (i = 0; i < 2000; i++) {
-		double m = i / 2;
+		double m = (i - i % 2) / 2.0;
 		double numerator = i == 0       ? 1
 				   : i % 2 == 0 ? m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
 						: -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
@@ -110,7 +110,7 @@ struct stats_interval stats_newcombe(struct stats_share a, struct stats_share b,
 /* P(X >= x): of n + m units, `events` have it, and X is how many of them are among the n. All whole. */
 static double hypergeometric_tail(double x, double n, double m, double events)
 {
-	double most = fmin(n, events), log_first, term = 1, sum = 1, k;
+	double most = fmin(n, events), log_first, term = 1, sum = 1, k = x;
 
 	if (x <= fmax(0, events - m))
 		return 1;
@@ -120,11 +120,10 @@ static double hypergeometric_tail(double x, double n, double m, double events)
 	log_first = log_gamma(n + 1) - log_gamma(x + 1) - log_gamma(n - x + 1) + log_gamma(m + 1) - log_gamma(events - x + 1) -
 		    log_gamma(m - events + x + 1) - log_gamma(n + m + 1) + log_gamma(events + 1) +
 		    log_gamma(n + m - events + 1);
-	for (k = x; k < most; k++) {
+	while (k < most && term > sum * 1e-17) {
 		term *= (n - k) * (events - k) / ((k + 1) * (m - events + k + 1));
 		sum += term;
-		if (term < sum * 1e-17)
-			break;
+		k++;
 	}
 	return fmin(exp(log_first + log(sum)), 1);
 }
