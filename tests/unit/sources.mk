@@ -64,3 +64,17 @@ programs += unit/test_drain_duty
 unit/test_drain_duty_src    := tests/unit/test_drain_duty.c $(addprefix $(rbd),drain_duty.c json_reader.c version_room.c drain.c model.c words.c) \
                                $(common_pure)
 unit/test_drain_duty_libs   := -lcmocka -ljansson
+
+# The statistics, and the gates that judge by them.
+stats_src := $(addprefix $(rbd),stats.c stats_bins.c)
+gate_src  := $(stats_src) $(addprefix $(rbd),gate.c gate_judge.c gate_text.c)
+programs += unit/test_stats
+unit/test_stats_src         := tests/unit/test_stats.c $(stats_src)
+unit/test_stats_libs        := -lcmocka -lm
+
+programs += unit/test_gate
+unit/test_gate_src          := tests/unit/test_gate.c $(gate_src)
+unit/test_gate_libs         := -lcmocka -lm
+programs += unit/test_gate_sim
+unit/test_gate_sim_src      := tests/unit/test_gate_sim.c $(gate_src)
+unit/test_gate_sim_libs     := -lcmocka -lm

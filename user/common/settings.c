@@ -60,9 +60,9 @@ const struct gate *settings_gates(const struct settings *settings, struct gate d
 		return settings->gates;
 	}
 	kernel_gate(&defaults[0], "turn_latency", GATE_SIGNAL_TURN_LATENCY, GATE_KIND_DISTRIBUTION, 0.2);
-	kernel_gate(&defaults[1], "resets", GATE_SIGNAL_RESETS, GATE_KIND_RATIO, 0.01);
-	kernel_gate(&defaults[2], "connect_failures", GATE_SIGNAL_CONNECT_FAILURES, GATE_KIND_RATIO, 0.01);
-	kernel_gate(&defaults[3], "http_errors", GATE_SIGNAL_HTTP_ERRORS, GATE_KIND_RATIO, 0.01);
+	kernel_gate(&defaults[1], "resets", GATE_SIGNAL_RESETS, GATE_KIND_RATIO, 0.02);
+	kernel_gate(&defaults[2], "connect_failures", GATE_SIGNAL_CONNECT_FAILURES, GATE_KIND_RATIO, 0.02);
+	kernel_gate(&defaults[3], "http_errors", GATE_SIGNAL_HTTP_ERRORS, GATE_KIND_RATIO, 0.02);
 	*count = settings->http ? 4 : 3;
 	return defaults;
 }

@@ -22,8 +22,12 @@ enum gate_verdict {
 
 /* What is known of one version, of the sessions that began in this step. */
 struct gate_arm {
-	double sessions;      /* the size of the sample: effective sessions, not turns */
-	double events;        /* RATIO: how many of them */
+	/*
+	 * The size of the sample: sessions, not turns; where a session counts several times (turns, responses), stats_effective_size of
+	 * turned, turns and turns_squared.
+	 */
+	double sessions;
+	double events;        /* RATIO: how many of them; of responses: their share, times sessions */
 	const double *bins;   /* DISTRIBUTION: counts by bin, in rising order of value ... */
 	const double *values; /* ... and the value that stands for each bin; both arms have the same bins */
 	size_t bin_count;
@@ -35,9 +39,10 @@ struct gate_evidence {
 	    source; /* PASS: there is evidence; INCONCLUSIVE or ERROR: there is none, and `reason` says why. ANSWER: the answer */
 	char reason[GATE_REASON_SIZE];
 	struct gate_arm candidate, baseline;
-	double share_ordered; /* of the new sessions, by weight, of these two arms; 0: unknown */
-	uint64_t chosen_candidate,
-	    chosen_baseline; /* new sessions since the step began: a share that differs from the weight beyond chance */
+	/* The candidate's share by weight of the new sessions of these two arms; 0 or 1: nothing to compare. */
+	double share_ordered;
+	/* New sessions that the wheel gave since the step began (no steers, no affinity): a share off beyond chance is told. */
+	uint64_t chosen_candidate, chosen_baseline;
 };
 
 /* What a gate remembers from one look to the next within a step; all zero when the step begins. Stored with the rollout. */
@@ -55,9 +60,13 @@ struct gate_finding {
 	enum gate_verdict verdict;
 	char reason[GATE_REASON_SIZE]; /* one sentence with the numbers and the bound */
 	double candidate, baseline;    /* the figures that are compared: ratios, quantiles, values */
-	double difference, low, high;  /* RATIO: difference; DISTRIBUTION: ratio of quantiles; with its interval */
+	/*
+	 * RATIO: difference; DISTRIBUTION: ratio of quantiles; with its interval, candidate to baseline. The bound on the good side is the
+	 * one that a FAIL is judged by (at the look's alpha), the one on the bad side that of a PASS (at 5 %).
+	 */
+	double difference, low, high;
 	double effect; /* DISTRIBUTION: probability that a candidate's value is the worse one (A12), 0.5: no difference */
-	double p;      /* of the Mann-Whitney test, one-sided: the candidate is worse */
+	double p;      /* one-sided, the candidate is worse: of Mann-Whitney's test, or Fisher's (RATIO) */
 	double alpha;  /* what this look may spend */
 	double sessions_candidate, sessions_baseline;
 	double next_look; /* sessions in the smaller arm at which the next look is due */
@@ -65,8 +74,9 @@ struct gate_finding {
 };
 
 /*
- * One look. tests: among how many gates and steps the rollout's alpha (0.05 that a rollout with no difference is rolled back) is
- * shared; 1 at least.
+ * One look; ask as often as you like, most looks are not due and cost nothing. But VALUE and ANSWER: once for each answer of the source,
+ * since they count answers in a row. tests: among how many gates (that decide, of kinds RATIO and DISTRIBUTION) and steps the rollout's
+ * alpha (0.05 that a rollout with no difference is rolled back) is shared; 1 at least, and the same during a rollout.
  */
 void gate_look(const struct gate *gate, const struct gate_evidence *evidence, uint32_t tests, struct gate_memory *memory,
 	       struct gate_finding *finding);
