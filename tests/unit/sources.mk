@@ -50,3 +50,12 @@ unit/test_tcp_libs          := -lcmocka
 programs += unit/test_snapshot
 unit/test_snapshot_src      := tests/unit/test_snapshot.c $(rbd)snapshot.c $(common_pure)
 unit/test_snapshot_libs     := -lcmocka -lz
+
+# Where evidence comes from outside the kernel.
+programs += unit/test_prometheus
+unit/test_prometheus_src    := tests/unit/test_prometheus.c $(rbd)prometheus.c $(addprefix user/common/,error.c text.c)
+unit/test_prometheus_libs   := -lcmocka -ljansson -lm
+
+programs += unit/test_fetch
+unit/test_fetch_src         := tests/unit/test_fetch.c tests/unit/web.c $(rbd)fetch.c $(common_pure)
+unit/test_fetch_libs        := -lcmocka -levent -lcurl -ljansson

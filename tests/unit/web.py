@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A web server that answers by the path, for unit tests: web.py [CERTIFICATE KEY]. Prints its port; ends with its stdin."""
+import http.server
+import json
+import os
+import ssl
+import sys
+import threading
+import time
+
+lock = threading.Lock()
+at_once = most_at_once = 0
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, status, body=b"", headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def read_body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+
+    def echo(self):
+        said = {"method": self.command, "path": self.path, "authorization": self.headers.get("Authorization"),
+                "type": self.headers.get("Content-Type"), "body": self.read_body()}
+        self.answer(200, json.dumps(said).encode())
+
+    def gather(self):
+        global at_once, most_at_once
+        with lock:
+            at_once += 1
+            most_at_once = max(most_at_once, at_once)
+        time.sleep(0.1)
+        with lock:
+            at_once -= 1
+        self.answer(200, str(most_at_once).encode())
+
+    def do_GET(self):
+        parts = self.path.split("?")[0].split("/")
+        if parts[1] == "status":
+            self.read_body()
+            self.answer(int(parts[2]), ("first line\nanswer %s\n\n" % parts[2]).encode())
+        elif parts[1] == "bytes":
+            self.answer(200, b"x" * int(parts[2]))
+        elif parts[1] == "redirect":
+            self.answer(302, b"", [("Location", "/".join(parts[2:]) or "/echo")])
+        elif parts[1] == "slow":
+            time.sleep(60)
+        elif parts[1] == "cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"half")
+            self.close_connection = True
+        elif parts[1] == "gather":
+            self.gather()
+        else:
+            self.echo()
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_):  # a client that goes, or does not trust us, is part of the tests
+        pass
+
+
+def main():
+    server = Server(("127.0.0.1", 0), Handler)
+    if len(sys.argv) == 3:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[1], sys.argv[2])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    print(server.server_address[1], flush=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdin.read()
+    os._exit(0)
+
+
+main()
