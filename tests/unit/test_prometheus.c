@@ -36,7 +36,7 @@ static void test_fill(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		const struct prometheus_names names = {rows[i].version, "v1", "agent", {90000}};
+		const struct prometheus_names names = {rows[i].version, "v1", "agent", {89001}};
 		struct error err = {0};
 		int rc = prometheus_fill(rows[i].query, &names, out, &err);
 
@@ -65,7 +65,7 @@ static void test_only_what_is_used_is_checked(void **state)
 static void test_fill_has_a_bound(void **state)
 {
 	const struct prometheus_names names = {"v2345678901234567890123456789", "v1", "agent", {0}};
-	char query[SETTINGS_QUERY_SIZE] = "", out[PROMETHEUS_QUERY_SIZE + 16], just[PROMETHEUS_QUERY_SIZE];
+	char query[SETTINGS_QUERY_SIZE] = "", out[PROMETHEUS_QUERY_SIZE + 16], just[PROMETHEUS_QUERY_SIZE + 1];
 	struct error err;
 
 	(void)state;
@@ -74,6 +74,8 @@ static void test_fill_has_a_bound(void **state)
 	assert_int_equal(prometheus_fill(query, &names, out, &err), 0);
 	memset(just, 'x', sizeof(just));
 	just[sizeof(just) - 1] = '\0';
+	assert_int_equal(prometheus_fill(just, &names, out, &err), -ERROR_BAD_INPUT);
+	just[sizeof(just) - 2] = '\0';
 	assert_int_equal(prometheus_fill(just, &names, out, &err), 0);
 	memcpy(just, "$version ", strlen("$version ")); /* ... which is longer than its name */
 	assert_int_equal(prometheus_fill(just, &names, out, &err), -ERROR_BAD_INPUT);
