@@ -59,3 +59,7 @@ unit/test_prometheus_libs   := -lcmocka -ljansson -lm
 programs += unit/test_fetch
 unit/test_fetch_src         := tests/unit/test_fetch.c tests/unit/web.c $(rbd)fetch.c $(common_pure)
 unit/test_fetch_libs        := -lcmocka -levent -lcurl -ljansson
+
+programs += unit/test_hook
+unit/test_hook_src          := tests/unit/test_hook.c tests/unit/web.c $(addprefix $(rbd),hook.c hook_program.c fetch.c) $(common_pure)
+unit/test_hook_libs         := -lcmocka -levent -lcurl -ljansson

@@ -23,12 +23,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def read_body(self):
-        return self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-
     def echo(self):
         said = {"method": self.command, "path": self.path, "authorization": self.headers.get("Authorization"),
-                "type": self.headers.get("Content-Type"), "body": self.read_body()}
+                "type": self.headers.get("Content-Type"), "body": self.body}
         self.answer(200, json.dumps(said).encode())
 
     def gather(self):
@@ -42,9 +39,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(200, str(most_at_once).encode())
 
     def do_GET(self):
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         parts = self.path.split("?")[0].split("/")
         if parts[1] == "status":
-            self.read_body()
             self.answer(int(parts[2]), ("first line\nanswer %s\n\n" % parts[2]).encode())
         elif parts[1] == "bytes":
             self.answer(200, b"x" * int(parts[2]))
