@@ -18,7 +18,7 @@ static char directory[64];
 static struct web web;
 static struct event_base *base;
 static struct fetch *fetch;
-static struct hooks *hooks;
+static struct hook *hook;
 static json_t *facts;
 
 struct heard {
@@ -88,7 +88,7 @@ static int setup(void **state)
 	base = event_base_new();
 	facts = json_pack("{s:s, s:s, s:s, s:i, s:n, s:b, s:[i]}", "event", "gate", "service", "agent", "version", "v2",
 			  "sessions", 7, "nothing", "last", 1, "list", 1);
-	return fetch_new(&fetch, base, &err) ?: hooks_new(&hooks, base, fetch, &err);
+	return fetch_new(&fetch, base, &err) ?: hook_new(&hook, base, fetch, &err);
 }
 
 /* No child is left over, not even a dead one: only the web server is there. */
@@ -97,7 +97,7 @@ static int teardown(void **state)
 	int status;
 
 	(void)state;
-	hooks_free(hooks);
+	hook_free(hook);
 	fetch_free(fetch);
 	event_base_free(base);
 	json_decref(facts);
@@ -137,7 +137,7 @@ static void begin(struct heard *heard, const char *place, int64_t timeout_ms)
 	const struct hook_order order = {.place = place, .facts = facts, .timeout = {timeout_ms}};
 
 	memset(heard, 0, sizeof(*heard));
-	assert_int_equal(hook_run(hooks, &order, on_done, heard), 0);
+	assert_int_equal(hook_run(hook, &order, on_done, heard), 0);
 	assert_int_equal(heard->calls, 0);
 }
 
@@ -183,6 +183,7 @@ static void test_ends_of_programs(void **state)
 		hook_evidence(&heard.result, &evidence);
 		row_assert(evidence.source == rows[i].verdict, rows[i].body, "%d", (int)evidence.source);
 		assert_string_equal(evidence.reason, heard.result.reason);
+		row_assert(strstr(heard.result.reason, heard.result.said), rows[i].body, "%s", heard.result.said);
 	}
 }
 
@@ -464,17 +465,17 @@ static void test_cancel_and_shutdown(void **state)
 	event_base_loop(base, EVLOOP_ONCE);
 	saved_pid("child");
 	begin(&never, "/bin/true", 60000); /* not even begun */
-	hooks_cancel(hooks, &never);
+	hook_cancel(hook, &never);
 	assert_int_equal(never.result.outcome, HOOK_CANCELLED);
 	assert_int_equal(post.calls, 0);
-	hooks_free(hooks);
+	hook_free(hook);
 	assert_int_equal(program.calls, 1);
 	assert_int_equal(program.result.outcome, HOOK_CANCELLED);
 	assert_int_equal(post.calls, 1);
 	assert_int_equal(post.result.outcome, HOOK_CANCELLED);
 	assert_true(process_is_gone(saved_pid("parent")));
 	assert_killed("child");
-	assert_int_equal(hooks_new(&hooks, base, fetch, &err), 0);
+	assert_int_equal(hook_new(&hook, base, fetch, &err), 0);
 }
 
 int main(void)

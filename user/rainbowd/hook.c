@@ -36,7 +36,7 @@ void hook_finish(struct hook_run *run, enum hook_outcome outcome, int code, cons
 	snprintf(reason, sizeof(reason), "%s%s%s", fact, result.said[0] ? ": " : "", result.said);
 	snprintf(result.reason, sizeof(result.reason), "%.*s", (int)sizeof(result.reason) - 1, reason);
 	text_clean(result.reason);
-	TAILQ_REMOVE(&run->hooks->runs, run, entry);
+	TAILQ_REMOVE(&run->hook->runs, run, entry);
 	hook_program_end(run);
 	run->done(&result, run->arg);
 	json_decref(run->facts);
@@ -72,7 +72,7 @@ static int send_post(struct hook_run *run, const struct hook_order *order)
 	    .ca_file = order->ca_file,
 	    .timeout = order->timeout,
 	};
-	int rc = body ? fetch_ask(run->hooks->fetch, &question, on_answer, run) : -ENOMEM;
+	int rc = body ? fetch_ask(run->hook->fetch, &question, on_answer, run) : -ENOMEM;
 
 	free(body);
 	return rc;
@@ -80,16 +80,16 @@ static int send_post(struct hook_run *run, const struct hook_order *order)
 
 /* --- what others call -------------------------------------------------------------------------------------------------------------- */
 
-int hooks_new(struct hooks **out, struct event_base *base, struct fetch *fetch, struct error *err)
+int hook_new(struct hook **out, struct event_base *base, struct fetch *fetch, struct error *err)
 {
-	struct hooks *hooks = calloc(1, sizeof(*hooks));
+	struct hook *hook = calloc(1, sizeof(*hook));
 
-	if (!hooks)
+	if (!hook)
 		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
-	hooks->base = base;
-	hooks->fetch = fetch;
-	TAILQ_INIT(&hooks->runs);
-	*out = hooks;
+	hook->base = base;
+	hook->fetch = fetch;
+	TAILQ_INIT(&hook->runs);
+	*out = hook;
 	return 0;
 }
 
@@ -99,28 +99,28 @@ static void cancel(struct hook_run *run, const char *why)
 	if (run->is_program)
 		hook_finish(run, HOOK_CANCELLED, 0, why, "", 0);
 	else
-		fetch_cancel(run->hooks->fetch, run);
+		fetch_cancel(run->hook->fetch, run);
 }
 
-void hooks_free(struct hooks *hooks)
+void hook_free(struct hook *hook)
 {
 	struct hook_run *run;
 
-	if (!hooks)
+	if (!hook)
 		return;
-	while ((run = TAILQ_FIRST(&hooks->runs)))
+	while ((run = TAILQ_FIRST(&hook->runs)))
 		cancel(run, "rainbowd stops");
-	free(hooks);
+	free(hook);
 }
 
-int hook_run(struct hooks *hooks, const struct hook_order *order, hook_done done, void *arg)
+int hook_run(struct hook *hook, const struct hook_order *order, hook_done done, void *arg)
 {
 	struct hook_run *run = calloc(1, sizeof(*run));
 	int rc;
 
 	if (!run)
 		return -ENOMEM;
-	run->hooks = hooks;
+	run->hook = hook;
 	run->done = done;
 	run->arg = arg;
 	run->is_program = order->place[0] == '/';
@@ -128,32 +128,32 @@ int hook_run(struct hooks *hooks, const struct hook_order *order, hook_done done
 	run->pidfd = run->output = -1;
 	run->place = strdup(order->place);
 	run->facts = json_deep_copy(order->facts);
-	TAILQ_INSERT_TAIL(&hooks->runs, run, entry);
+	TAILQ_INSERT_TAIL(&hook->runs, run, entry);
 	rc = !run->place || !run->facts ? -ENOMEM : run->is_program ? hook_program_begin(run) : send_post(run, order);
 	if (!rc)
 		return 0;
-	TAILQ_REMOVE(&hooks->runs, run, entry);
+	TAILQ_REMOVE(&hook->runs, run, entry);
 	json_decref(run->facts);
 	free(run->place);
 	free(run);
 	return rc;
 }
 
-static struct hook_run *find_arg(struct hooks *hooks, const void *arg)
+static struct hook_run *find_arg(struct hook *hook, const void *arg)
 {
 	struct hook_run *run;
 
-	TAILQ_FOREACH(run, &hooks->runs, entry)
+	TAILQ_FOREACH(run, &hook->runs, entry)
 	if (run->arg == arg)
 		return run;
 	return NULL;
 }
 
-void hooks_cancel(struct hooks *hooks, const void *arg)
+void hook_cancel(struct hook *hook, const void *arg)
 {
 	struct hook_run *run;
 
-	while ((run = find_arg(hooks, arg)))
+	while ((run = find_arg(hook, arg)))
 		cancel(run, "cancelled");
 }
 

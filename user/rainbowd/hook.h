@@ -18,7 +18,7 @@
 
 struct event_base;
 struct fetch;
-struct hooks;
+struct hook;
 
 struct hook_order {
 	const char *place;                /* URL or path */
@@ -31,7 +31,7 @@ enum hook_outcome {
 	HOOK_OK,     /* HTTP 2xx, exit code 0 */
 	HOOK_FAILED, /* any other answer, or none: `reason` says what */
 	HOOK_TIMEOUT,
-	HOOK_CANCELLED, /* rainbowd stops, or hooks_cancel */
+	HOOK_CANCELLED, /* rainbowd stops, or hook_cancel */
 };
 
 struct hook_result {
@@ -44,14 +44,14 @@ struct hook_result {
 
 typedef void (*hook_done)(const struct hook_result *result, void *arg);
 
-int hooks_new(struct hooks **out, struct event_base *base, struct fetch *fetch, struct error *err);
+int hook_new(struct hook **out, struct event_base *base, struct fetch *fetch, struct error *err);
 /* Kills and cancels what is left. Not from a callback; before fetch_free. The callbacks run no more hooks. */
-void hooks_free(struct hooks *hooks);
+void hook_free(struct hook *hook);
 
 /* `done` is called once, from the loop and never from in here. 0, or -ENOMEM, and then it is not called. */
-int hook_run(struct hooks *hooks, const struct hook_order *order, hook_done done, void *arg);
+int hook_run(struct hook *hook, const struct hook_order *order, hook_done done, void *arg);
 /* Those with this arg end: done(HOOK_CANCELLED) has been called when it returns. */
-void hooks_cancel(struct hooks *hooks, const void *arg);
+void hook_cancel(struct hook *hook, const void *arg);
 
 /*
  * What the answer of a webhook or command means as a gate: 2xx or exit 0 PASS; 409 or exit 1 FAIL; 425 or exit 75 (EX_TEMPFAIL)

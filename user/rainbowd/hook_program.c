@@ -295,9 +295,9 @@ static void on_begun(evutil_socket_t fd, short what, void *arg)
 		fail_start(run, rc);
 		return;
 	}
-	run->ended = event_new(run->hooks->base, run->pidfd, EV_READ | EV_PERSIST, on_ended, run);
-	run->spoke = event_new(run->hooks->base, run->output, EV_READ | EV_PERSIST, on_spoke, run);
-	run->late = evtimer_new(run->hooks->base, on_late, run);
+	run->ended = event_new(run->hook->base, run->pidfd, EV_READ | EV_PERSIST, on_ended, run);
+	run->spoke = event_new(run->hook->base, run->output, EV_READ | EV_PERSIST, on_spoke, run);
+	run->late = evtimer_new(run->hook->base, on_late, run);
 	if (!run->ended || !run->spoke || !run->late) {
 		hook_finish(run, HOOK_FAILED, 0, "out of memory", "", 0);
 		return;
@@ -309,7 +309,7 @@ static void on_begun(evutil_socket_t fd, short what, void *arg)
 
 int hook_program_begin(struct hook_run *run)
 {
-	run->begun = event_new(run->hooks->base, -1, 0, on_begun, run);
+	run->begun = event_new(run->hook->base, -1, 0, on_begun, run);
 	if (!run->begun)
 		return -ENOMEM;
 	event_active(run->begun, 0, 0);

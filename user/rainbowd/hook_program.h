@@ -13,7 +13,7 @@ struct event;
 
 struct hook_run {
 	TAILQ_ENTRY(hook_run) entry;
-	struct hooks *hooks;
+	struct hook *hook;
 	hook_done done;
 	void *arg;
 	bool is_program;
@@ -29,7 +29,7 @@ struct hook_run {
 	size_t tail_length;
 };
 
-struct hooks {
+struct hook {
 	struct event_base *base;
 	struct fetch *fetch;
 	TAILQ_HEAD(, hook_run) runs;
