@@ -63,3 +63,9 @@ unit/test_fetch_libs        := -lcmocka -levent -lcurl -ljansson
 programs += unit/test_hook
 unit/test_hook_src          := tests/unit/test_hook.c tests/unit/web.c $(addprefix $(rbd),hook.c hook_program.c fetch.c) $(common_pure)
 unit/test_hook_libs         := -lcmocka -levent -lcurl -ljansson
+
+programs += unit/test_samples
+sample_src := $(addprefix $(rbd),samples.c sample_read.c body.c) $(or $(store_src),$(addprefix $(rbd),store.c store_rows.c)) \
+              $(addprefix $(rbd),model.c words.c) $(common_pure)
+unit/test_samples_src       := tests/unit/test_samples.c $(sample_src)
+unit/test_samples_libs      := -lcmocka -lsqlite3 -ljansson -lm
