@@ -69,3 +69,8 @@ sample_src := $(addprefix $(rbd),samples.c sample_read.c body.c) $(or $(store_sr
               $(addprefix $(rbd),model.c words.c) $(common_pure)
 unit/test_samples_src       := tests/unit/test_samples.c $(sample_src)
 unit/test_samples_libs      := -lcmocka -lsqlite3 -ljansson -lm
+
+programs += unit/test_sources
+unit/test_sources_src       := tests/unit/test_sources.c tests/unit/web.c $(sample_src) \
+                               $(addprefix $(rbd),sources.c fetch.c hook.c hook_program.c prometheus.c) user/common/log.c
+unit/test_sources_libs      := -lcmocka -levent -lcurl -lsqlite3 -ljansson -lm

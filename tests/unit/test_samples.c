@@ -345,6 +345,37 @@ static void test_keep(void **state)
 	assert_non_null(strstr(all.evidence.reason, "baseline")); /* its candidate is there still */
 }
 
+/* Another target took its place: the sessions of the one before are of no use, those of the baseline are. */
+static void test_a_version_that_is_out_goes(void **state)
+{
+	const struct sample_step next = {"agent", "v3", "v1", step.began};
+
+	(void)state;
+	put(&ratio, "v2", "a", 1, 0);
+	put(&ratio, "v1", "a", 1, 0);
+	assert_int_equal(samples_keep(samples, &next, &err), 0);
+	assert_int_equal(put(&ratio, "v2", "a", 1, 0).accepted, 1);
+	assert_int_equal(put(&ratio, "v1", "a", 1, 0).known, 1);
+}
+
+/* A step began, and its clearing away has not been done yet. */
+static void test_bins_of_this_step_only(void **state)
+{
+	const struct sample_step next = {"agent", "v2", "v1", {NOW - 1000}};
+	struct sample_evidence all;
+
+	(void)state;
+	put(&cost, "v2", "old", 5, NOW - 2000);
+	put(&cost, "v2", "new", 6, NOW);
+	put(&cost, "v1", "new", 7, NOW);
+	put(&cost, "v1", "old", 8, NOW - 1001);
+	samples_evidence(samples, &next, &cost, (struct instant){NOW}, &all);
+	assert_int_equal(all.evidence.candidate.bin_count, 2);
+	assert_true(all.bins[0] == 6 && all.bins[1] == 7);
+	assert_true(all.evidence.candidate.sessions == 1 && all.evidence.baseline.sessions == 1);
+	free(all.bins);
+}
+
 /* Written, acknowledged by a byte, and killed. */
 static void put_and_die(int fd)
 {
@@ -450,6 +481,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_nothing_to_say, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_keep, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_version_that_is_out_goes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_bins_of_this_step_only, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_what_is_acknowledged_survives_a_kill, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_there_is_a_bound, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_kinds_are_apart, setup, teardown),

@@ -7,9 +7,10 @@ import ssl
 import sys
 import threading
 import time
+import urllib.parse
 
 lock = threading.Lock()
-at_once = most_at_once = 0
+at_once = most_at_once = questions = 0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,6 +39,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             at_once -= 1
         self.answer(200, str(most_at_once).encode())
 
+    def prometheus(self):
+        """The query is its own answer: a number, or what is wrong."""
+        global questions
+        query = urllib.parse.parse_qs(self.path.partition("?")[2]).get("query", [""])[0]
+        with lock:
+            questions += 1
+        if query == "asked":
+            query = str(questions)
+        if query == "slow":
+            time.sleep(60)
+        if query == "broken":
+            return self.answer(400, b'{"status":"error","errorType":"bad_data","error":"broken"}')
+        series = [] if query == "empty" else [{"metric": {}, "value": [0, query]}]
+        said = {"status": "success", "data": {"resultType": "vector", "result": series}}
+        return self.answer(200, json.dumps(said).encode())
+
     def do_GET(self):
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         parts = self.path.split("?")[0].split("/")
@@ -57,6 +74,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif parts[1] == "gather":
             self.gather()
+        elif parts[1:] == ["prometheus", "api", "v1", "query"]:
+            self.prometheus()
         else:
             self.echo()
 
