@@ -2,7 +2,7 @@
 
 # What all programs share, and rainbowctl.
 ctl := user/rainbowctl/
-ctl_parse_src := $(addprefix $(ctl),parse.c words.c commands.c request.c build_service.c build_traffic.c build_look.c completion.c) \
+ctl_parse_src := $(addprefix $(ctl),parse.c words.c commands.c request.c build_service.c build_traffic.c build_look.c build_gate.c completion.c) \
                  user/common/error.c user/common/text.c user/common/addr.c user/common/duration.c
 ctl_draw_src  := $(addprefix $(ctl),screen.c table.c value.c progress.c render_table.c render_status.c render_detail.c render_lists.c render_answers.c) \
                  user/common/error.c user/common/text.c user/common/duration.c
@@ -67,7 +67,7 @@ unit/test_hook_libs         := -lcmocka -levent -lcurl -ljansson
 programs += unit/test_samples
 sample_src := $(addprefix $(rbd),samples.c sample_read.c body.c) $(or $(store_src),$(addprefix $(rbd),store.c store_rows.c)) \
               $(addprefix $(rbd),model.c words.c) $(common_pure)
-unit/test_samples_src       := tests/unit/test_samples.c $(sample_src)
+unit/test_samples_src       := tests/unit/test_samples.c $(rbd)handle_samples.c $(sample_src)
 unit/test_samples_libs      := -lcmocka -lsqlite3 -ljansson -lm
 
 programs += unit/test_sources

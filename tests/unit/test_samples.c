@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "tests/unit/table_test.h"
 #include "common/text.h"
-#include "rainbowd/model.h"
+#include "rainbowd/handlers.h"
 #include "rainbowd/samples.h"
 #include "rainbowd/store.h"
 
@@ -468,6 +468,76 @@ static void test_kinds_are_apart(void **state)
 	assert_none(&changed, NOW, "no sample");
 }
 
+/* --- the API --------------------------------------------------------------------------------------------------------------------- */
+
+static struct service *make_service(void)
+{
+	struct service *service = service_new();
+
+	strcpy(service->name, "agent");
+	settings_init(&service->settings);
+	service->settings.gates = calloc(3, sizeof(struct gate));
+	service->settings.gates[0] = ratio;
+	service->settings.gates[1] = cost;
+	service->settings.gates[2] = (struct gate){.name = "query", .source = GATE_SOURCE_PROMETHEUS};
+	service->settings.gate_count = 3;
+	service->settings.gates_given = true;
+	service_append_version(service, &(struct version){.id = 1, .label = "v1"});
+	service_append_version(service, &(struct version){.id = 2, .label = "v2"});
+	service->rollout.state = ROLLOUT_PAUSED;
+	service->rollout.step_began = instant_now();
+	strcpy(service->rollout.target, "v2");
+	strcpy(service->rollout.baseline, "v1");
+	return service;
+}
+
+static void test_handler(void **state)
+{
+	static const struct {
+		const char *service, *body;
+		int rc;
+		const char *said; /* in what is done, or in the error */
+	} rows[] = {
+	    {"agent", "{'gate':'accuracy','version':'v2','session':'a','ok':true}", 0,
+	     "samples of gate accuracy for version v2 of agent: 1 accepted, 0 known"},
+	    {"agent", "{'gate':'accuracy','version':'v2','session':'a','ok':true}", 0, ": 0 accepted, 1 known"},
+	    {"agent", "{'gate':'accuracy','version':'v2','session':'b','ok':true,'started':'2023-11-14T22:13:20Z'}", 0,
+	     "0 accepted, 0 known, 1 of no use: the sessions began before the rollout's step"},
+	    {"agent", "{'gate':'cost','version':'v1','samples':[{'session':'a','value':1},{'session':'b','value':2}]}", 0,
+	     ": 2 accepted"},
+	    {"nobody", "{'gate':'accuracy','version':'v2','session':'a','ok':true}", -ERROR_NOT_FOUND, "agent"},
+	    {"agent", "{'gate':'acuracy','version':'v2','session':'a','ok':true}", -ERROR_NOT_FOUND, "it has: accuracy, cost"},
+	    {"agent", "{'gate':'query','version':'v2','session':'a','ok':true}", -ERROR_NOT_FOUND, "it has: accuracy, cost"},
+	    {"agent", "{'gate':'accuracy','version':'v7','session':'a','ok':true}", -ERROR_NOT_FOUND, "it has: v1, v2"},
+	    {"agent", "{'gate':'cost','version':'v2','session':'a','ok':true}", -ERROR_BAD_INPUT, "a number of each session"},
+	    {"agent", "{'version':'v2','session':'a','ok':true}", -ERROR_BAD_INPUT, "\"gate\" is missing"},
+	    {"agent", "{'gate':'accuracy','session':'a','ok':true}", -ERROR_BAD_INPUT, "\"version\" is missing"},
+	};
+	static struct daemon daemon;
+
+	(void)state;
+	daemon.samples = samples;
+	model_replace(&daemon.model, NULL, make_service());
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *text = strdup(rows[i].body);
+		struct request request = {.daemon = &daemon, .variable = {(char *)rows[i].service}};
+		json_t *reply = NULL;
+		const char *said;
+		int rc;
+
+		for (char *c = text; *c; c++)
+			*c = *c == '\'' ? '"' : *c;
+		request.body = json_loads(text, 0, NULL);
+		rc = handle_samples(&request, &reply, &err);
+		said = rc ? err.message : json_string_value(json_object_get(reply, "done"));
+		row_assert(rc == rows[i].rc && strstr(said, rows[i].said), rows[i].body, "%d: %s", rc, said);
+		json_decref(reply);
+		json_decref(request.body);
+		free(text);
+	}
+	model_fini(&daemon.model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -486,6 +556,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_what_is_acknowledged_survives_a_kill, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_there_is_a_bound, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_kinds_are_apart, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_handler, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("samples", tests, NULL, NULL);

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -323,6 +324,42 @@ static void test_webhook(void **state)
 	assert_string_equal(evidence.evidence.reason, "HTTP 425: answer 425");
 }
 
+static bool is_alive(const char *name)
+{
+	char path[128], text[16] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	return atoi(text) > 0 && kill(atoi(text), 0) == 0;
+}
+
+/* It judges sessions that nobody asks for any more. */
+static void test_a_command_ends_with_its_step(void **state)
+{
+	char body[128];
+
+	(void)state;
+	gate->source = GATE_SOURCE_COMMAND;
+	snprintf(body, sizeof(body), "echo $$ >%s/pid; exec sleep 600", directory);
+	strcpy(gate->command, script(body));
+	gate->timeout.ms = 60000;
+	sources_poll(sources, service, (struct instant){NOW});
+	for (int i = 0; i < 3000 && !is_alive("pid"); i++) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		usleep(1000);
+	}
+	assert_true(is_alive("pid"));
+	service->rollout.state = ROLLOUT_COMPLETE;
+	sources_poll(sources, service, (struct instant){NOW});
+	assert_false(is_alive("pid"));
+}
+
 static void push(const char *version, const char *session, int64_t now)
 {
 	const struct sample sample = {session, {0}, {0}, 1};
@@ -391,6 +428,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_forgotten_with_the_step, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_forgotten_with_the_gate, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_command, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_command_ends_with_its_step, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_webhook, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_pushed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_shutdown, setup, teardown),
