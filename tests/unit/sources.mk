@@ -74,3 +74,7 @@ programs += unit/test_sources
 unit/test_sources_src       := tests/unit/test_sources.c tests/unit/web.c $(sample_src) \
                                $(addprefix $(rbd),sources.c fetch.c hook.c hook_program.c prometheus.c) user/common/log.c
 unit/test_sources_libs      := -lcmocka -levent -lcurl -lsqlite3 -ljansson -lm
+
+programs += unit/test_ctl_push
+unit/test_ctl_push_src      := tests/unit/test_ctl_push.c $(ctl)push.c $(ctl_parse_src)
+unit/test_ctl_push_libs     := -lcmocka -ljansson -lm
