@@ -57,11 +57,11 @@ unit/test_prometheus_src    := tests/unit/test_prometheus.c $(rbd)prometheus.c $
 unit/test_prometheus_libs   := -lcmocka -ljansson -lm
 
 programs += unit/test_fetch
-unit/test_fetch_src         := tests/unit/test_fetch.c tests/unit/web.c $(rbd)fetch.c $(common_pure)
+unit/test_fetch_src         := tests/unit/test_fetch.c tests/unit/web.c $(addprefix $(rbd),fetch.c token.c) $(common_pure)
 unit/test_fetch_libs        := -lcmocka -levent -lcurl -ljansson
 
 programs += unit/test_hook
-unit/test_hook_src          := tests/unit/test_hook.c tests/unit/web.c $(addprefix $(rbd),hook.c hook_program.c fetch.c) $(common_pure)
+unit/test_hook_src          := tests/unit/test_hook.c tests/unit/web.c $(addprefix $(rbd),hook.c hook_program.c fetch.c token.c) $(common_pure)
 unit/test_hook_libs         := -lcmocka -levent -lcurl -ljansson
 
 programs += unit/test_samples
@@ -72,7 +72,7 @@ unit/test_samples_libs      := -lcmocka -lsqlite3 -ljansson -lm
 
 programs += unit/test_sources
 unit/test_sources_src       := tests/unit/test_sources.c tests/unit/web.c $(sample_src) \
-                               $(addprefix $(rbd),sources.c fetch.c hook.c hook_program.c prometheus.c) user/common/log.c
+                               $(addprefix $(rbd),sources.c inquiry.c fetch.c token.c hook.c hook_program.c prometheus.c) user/common/log.c
 unit/test_sources_libs      := -lcmocka -levent -lcurl -lsqlite3 -ljansson -lm
 
 programs += unit/test_ctl_push

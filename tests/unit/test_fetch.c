@@ -14,6 +14,7 @@
 #include "tests/unit/table_test.h"
 #include "tests/unit/web.h"
 #include "rainbowd/fetch.h"
+#include "rainbowd/token.h"
 
 #define MANY 100
 
@@ -190,7 +191,7 @@ static void test_proxies_of_the_environment_are_not_asked(void **state)
 
 static void test_token(void **state)
 {
-	char large[FETCH_TOKEN_MAX + 1];
+	char large[TOKEN_MAX + 1];
 	const struct {
 		const char *name, *text;
 		size_t length;

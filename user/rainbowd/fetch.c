@@ -3,19 +3,16 @@
  * See fetch.h. A question is in one list from fetch_ask to its callback: first waiting, then under way. libcurl says which sockets and
  * which instant it waits for; events tell it when they come.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
 #include <curl/curl.h>
 #include <event2/event.h>
 #include "fetch.h"
+#include "token.h"
 
 #define REASON_SIZE        512
 #define DEFAULT_TIMEOUT_MS 10000
@@ -150,61 +147,21 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 	return size;
 }
 
-/* The one newline that editors leave at the end is no part of it; any other would end the header. */
-static bool token_trim(char *token, size_t length)
-{
-	size_t i;
-
-	if (length && token[length - 1] == '\n')
-		length--;
-	token[length] = '\0';
-	for (i = 0; i < length; i++)
-		if (!isgraph((unsigned char)token[i]))
-			return false;
-	return length > 0;
-}
-
-/* NULL: it is read, into token; else what is wrong with it. */
-static const char *token_read(int fd, char token[FETCH_TOKEN_MAX + 2])
-{
-	struct stat info;
-	ssize_t length;
-
-	if (fd < 0 || fstat(fd, &info))
-		return strerror(errno);
-	if (!S_ISREG(info.st_mode))
-		return "it is no file";
-	length = read(fd, token, FETCH_TOKEN_MAX + 1);
-	if (length < 0)
-		return strerror(errno);
-	if (length > FETCH_TOKEN_MAX)
-		return "it is too large for a token";
-	return token_trim(token, (size_t)length) ? NULL : "it is not one line of printable characters without blanks";
-}
-
 /* A copy of the token stays in libcurl's handle alone. */
 static bool set_token(struct question *question, char reason[REASON_SIZE])
 {
-	char token[FETCH_TOKEN_MAX + 2];
-	const char *wrong;
-	int fd;
+	char token[TOKEN_SIZE];
+	bool ok;
 
 	if (!question->token_file)
 		return true;
-	fd = open(question->token_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	wrong = token_read(fd, token);
-	if (fd >= 0)
-		close(fd);
-	if (wrong)
-		snprintf(reason, REASON_SIZE, "token file %s: %s", question->token_file, wrong);
-	else
+	ok = token_read(question->token_file, token, reason, REASON_SIZE);
+	if (ok) {
 		curl_easy_setopt(question->curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-	if (!wrong && curl_easy_setopt(question->curl, CURLOPT_XOAUTH2_BEARER, token) != CURLE_OK) {
-		snprintf(reason, REASON_SIZE, "out of memory");
-		wrong = reason;
+		ok = curl_easy_setopt(question->curl, CURLOPT_XOAUTH2_BEARER, token) == CURLE_OK;
 	}
 	explicit_bzero(token, sizeof(token));
-	return !wrong;
+	return ok;
 }
 
 static void set_body(struct question *question)

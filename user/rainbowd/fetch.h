@@ -13,7 +13,6 @@
 
 #define FETCH_AT_ONCE    16 /* the others wait for their turn, in the order in which they were asked */
 #define FETCH_ANSWER_MAX (1 << 20)
-#define FETCH_TOKEN_MAX  4096
 
 struct event_base;
 struct fetch;

@@ -214,8 +214,13 @@ int samples_put(struct samples *samples, const struct sample_batch *batch, struc
 {
 	struct sample_count count = {0};
 	struct tally *tally = NULL;
-	int rc = find_tally(samples, batch->step.service, batch->gate->name, &tally, err);
+	int rc;
 
+	if (!batch->step.began.unix_ms) { /* nothing is written while nothing is rolled out */
+		*out = (struct sample_count){.unused = batch->count};
+		return 0;
+	}
+	rc = find_tally(samples, batch->step.service, batch->gate->name, &tally, err);
 	rc = rc ? rc : store_begin(samples->store, err);
 	if (rc)
 		return rc;

@@ -1,70 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * See sources.h. An inquiry is one gate of one service in one step: what is under way for it and what was answered last. When the step
- * or the gate changes it is dropped, and what is under way is cancelled with it: a late answer finds nobody.
+ * See sources.h. When the step or the gate changes an inquiry is dropped, and what is under way is cancelled with it: a late answer finds
+ * nobody. How an inquiry asks: inquiry.c.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include "common/log.h"
 #include "common/text.h"
 #include "fetch.h"
 #include "hook.h"
+#include "inquiry.h"
 #include "model.h"
-#include "prometheus.h"
 #include "samples.h"
-#include "sources.h"
 
 #define DEFAULT_INTERVAL_MS 30000
 #define DEFAULT_TIMEOUT_MS  10000
 #define PUSHED_EVERY_MS     1000
 #define PUSHED_AGES_MS      10000 /* nothing new came, but it may have become stale */
-
-/* What an answer belongs to. */
-struct step {
-	uint64_t rollout;
-	uint32_t step;
-	struct instant began; /* 0: no rollout is under way */
-};
-
-struct part {
-	struct inquiry *inquiry; /* the argument of a question's callback is its part */
-	struct prometheus_value value;
-};
-
-struct inquiry {
-	TAILQ_ENTRY(inquiry) entry;
-	struct sources *sources;
-	char service[RAINBOW_NAME_SIZE];
-	struct step step;
-	struct gate gate;      /* as it was when it was asked */
-	struct instant asking; /* when the last question was asked; 0: never */
-	size_t under_way;
-	struct part parts[PROMETHEUS_PARTS];
-	struct instant asked; /* the question of the answer below; 0: none yet */
-	uint64_t answer;
-	struct gate_evidence evidence;
-	double *bins;      /* behind it */
-	uint64_t revision; /* of the samples that it was made from */
-};
-
-/* A service, and the step of it that the rest is of. */
-struct watch {
-	TAILQ_ENTRY(watch) entry;
-	char service[RAINBOW_NAME_SIZE];
-	struct step step;
-};
-
-struct sources {
-	struct fetch *fetch;
-	struct hook *hook;
-	struct samples *samples;
-	TAILQ_HEAD(, inquiry) inquiries;
-	TAILQ_HEAD(, watch) watches;
-	uint64_t answers;
-};
 
 /* --- steps and inquiries --------------------------------------------------------------------------------------------------------- */
 
@@ -140,143 +93,6 @@ static struct inquiry *inquiry_of(struct sources *sources, const struct service 
 	return inquiry;
 }
 
-static void take_answer(struct inquiry *inquiry, const struct gate_evidence *evidence)
-{
-	inquiry->evidence = *evidence;
-	inquiry->asked = inquiry->asking;
-	inquiry->answer = ++inquiry->sources->answers;
-}
-
-/* --- Prometheus ------------------------------------------------------------------------------------------------------------------ */
-
-static bool with_samples(const struct gate *gate)
-{
-	return gate->samples_query[0];
-}
-
-static void part_ended(struct inquiry *inquiry)
-{
-	struct prometheus_value values[PROMETHEUS_PARTS];
-	struct gate_evidence evidence;
-	size_t i;
-
-	if (--inquiry->under_way)
-		return;
-	for (i = 0; i < PROMETHEUS_PARTS; i++)
-		values[i] = inquiry->parts[i].value;
-	prometheus_evidence(values, with_samples(&inquiry->gate), &evidence);
-	take_answer(inquiry, &evidence);
-}
-
-static void part_fails(struct part *part, const char *reason)
-{
-	part->value.verdict = GATE_ERROR;
-	snprintf(part->value.reason, sizeof(part->value.reason), "%.*s", (int)sizeof(part->value.reason) - 1, reason);
-	text_clean(part->value.reason);
-	part_ended(part->inquiry);
-}
-
-static void on_part(const struct fetch_answer *answer, void *arg)
-{
-	struct part *part = arg;
-	char reason[GATE_REASON_SIZE];
-
-	if (answer->outcome == FETCH_CANCELLED)
-		return;
-	if (answer->outcome != FETCH_ANSWERED) {
-		part_fails(part, answer->reason);
-	} else if (answer->redirect) {
-		snprintf(reason, sizeof(reason), "HTTP %d, give that URL instead: %.180s", answer->status, answer->redirect);
-		part_fails(part, reason);
-	} else {
-		prometheus_read(answer->status, answer->body, answer->length, &part->value);
-		part_ended(part->inquiry);
-	}
-}
-
-static int ask_url(struct part *part, const char *query, const struct prometheus_names *names, struct error *err)
-{
-	const struct gate *gate = &part->inquiry->gate;
-	char filled[PROMETHEUS_QUERY_SIZE], url[PROMETHEUS_URL_SIZE];
-	const struct fetch_question question = {
-	    .url = url, .token_file = gate->token_file, .ca_file = gate->ca_file, .timeout = gate->timeout};
-	int rc = prometheus_fill(query, names, filled, err);
-
-	rc = rc ? rc : prometheus_url(gate->url, filled, url, err);
-	if (!rc && fetch_ask(part->inquiry->sources->fetch, &question, on_part, part))
-		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
-	return rc;
-}
-
-static void ask_part(struct inquiry *inquiry, enum prometheus_part which, const struct service *service, struct instant now)
-{
-	const struct gate *gate = &inquiry->gate;
-	const struct rollout *rollout = &service->rollout;
-	bool is_candidate = which == PROMETHEUS_CANDIDATE || which == PROMETHEUS_CANDIDATE_SAMPLES;
-	const struct prometheus_names names = {
-	    .version = is_candidate ? rollout->target : rollout->baseline,
-	    .baseline = rollout->baseline,
-	    .service = service->name,
-	    .window = gate->window.ms ? gate->window : (struct duration){now.unix_ms - rollout->step_began.unix_ms},
-	};
-	struct error err;
-
-	if (ask_url(&inquiry->parts[which], which < PROMETHEUS_CANDIDATE_SAMPLES ? gate->query : gate->samples_query, &names,
-		    &err))
-		part_fails(&inquiry->parts[which], err.message);
-}
-
-static void ask_prometheus(struct inquiry *inquiry, const struct service *service, struct instant now)
-{
-	size_t i, count = with_samples(&inquiry->gate) ? PROMETHEUS_PARTS : PROMETHEUS_CANDIDATE_SAMPLES;
-
-	inquiry->under_way = count;
-	for (i = 0; i < count; i++)
-		ask_part(inquiry, (enum prometheus_part)i, service, now);
-}
-
-/* --- webhooks and commands ------------------------------------------------------------------------------------------------------- */
-
-static void on_hook(const struct hook_result *result, void *arg)
-{
-	struct inquiry *inquiry = arg;
-	struct gate_evidence evidence;
-
-	if (result->outcome == HOOK_CANCELLED)
-		return;
-	inquiry->under_way = 0;
-	hook_evidence(result, &evidence);
-	take_answer(inquiry, &evidence);
-}
-
-static json_t *facts_of(const struct gate *gate, const struct service *service)
-{
-	const struct rollout *rollout = &service->rollout;
-
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:i, s:f}", "event", "gate", "gate", gate->name, "service",
-			 service->name, "version", rollout->target, "candidate", rollout->target, "baseline", rollout->baseline,
-			 "rollout", (json_int_t)rollout->number, "step", (int)rollout->step + 1, "steps",
-			 (int)rollout->plan.stage_count, "weight", rollout->plan.stages[rollout->step].weight / 10.0);
-}
-
-static void ask_hook(struct inquiry *inquiry, const struct service *service)
-{
-	const struct gate *gate = &inquiry->gate;
-	json_t *facts = facts_of(gate, service);
-	const struct hook_order order = {
-	    .place = gate->source == GATE_SOURCE_WEBHOOK ? gate->url : gate->command,
-	    .facts = facts,
-	    .token_file = gate->token_file,
-	    .ca_file = gate->ca_file,
-	    .timeout = gate->timeout,
-	};
-
-	inquiry->under_way = 1;
-	if (!facts || hook_run(inquiry->sources->hook, &order, on_hook, inquiry))
-		on_hook(&(struct hook_result){.outcome = HOOK_FAILED, .reason = "out of memory"}, inquiry);
-	json_decref(facts);
-}
-
 /* --- when ------------------------------------------------------------------------------------------------------------------------ */
 
 static int64_t interval_ms(const struct gate *gate)
@@ -298,9 +114,9 @@ static void ask_if_due(struct sources *sources, const struct service *service, c
 		return;
 	inquiry->asking = now;
 	if (gate->source == GATE_SOURCE_PROMETHEUS)
-		ask_prometheus(inquiry, service, now);
+		inquiry_ask_prometheus(inquiry, service, now);
 	else
-		ask_hook(inquiry, service);
+		inquiry_ask_hook(inquiry, service);
 }
 
 static bool is_asked(const struct gate *gate)
@@ -396,7 +212,7 @@ static void read_pushed(struct inquiry *inquiry, const struct service *service, 
 	free(inquiry->bins);
 	inquiry->bins = evidence.bins;
 	inquiry->revision = revision;
-	take_answer(inquiry, &evidence.evidence);
+	inquiry_take_answer(inquiry, &evidence.evidence);
 }
 
 static void say_stale(const struct inquiry *inquiry, struct instant now, struct gate_evidence *out)
@@ -429,7 +245,7 @@ void sources_evidence(struct sources *sources, const struct service *service, co
 	out->evidence = inquiry->evidence;
 	out->asked = inquiry->asked;
 	out->answer = inquiry->answer;
-	out->sessions_missing = gate->source == GATE_SOURCE_PROMETHEUS && !with_samples(gate);
+	out->sessions_missing = gate->source == GATE_SOURCE_PROMETHEUS && !inquiry_has_samples_query(inquiry);
 	if (gate->source != GATE_SOURCE_PUSH)
 		say_stale(inquiry, now, &out->evidence);
 }
