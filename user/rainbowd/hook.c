@@ -109,7 +109,7 @@ void hook_free(struct hook *hook)
 	if (!hook)
 		return;
 	while ((run = TAILQ_FIRST(&hook->runs)))
-		cancel(run, "rainbowd stops");
+		cancel(run, "rainbowd stops"); /* NOLINT(clang-analyzer-unix.Malloc): as in find_arg */
 	free(hook);
 }
 
@@ -144,6 +144,7 @@ static struct hook_run *find_arg(struct hook *hook, const void *arg)
 	struct hook_run *run;
 
 	TAILQ_FOREACH(run, &hook->runs, entry)
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see TAILQ_REMOVE take out what hook_finish frees */
 	if (run->arg == arg)
 		return run;
 	return NULL;

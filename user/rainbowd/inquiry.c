@@ -6,6 +6,7 @@
 #include "fetch.h"
 #include "hook.h"
 #include "inquiry.h"
+#include "request.h"
 
 void inquiry_take_answer(struct inquiry *inquiry, const struct gate_evidence *evidence)
 {
@@ -115,10 +116,10 @@ static json_t *facts_of(const struct gate *gate, const struct service *service)
 {
 	const struct rollout *rollout = &service->rollout;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:i, s:f}", "event", "gate", "gate", gate->name, "service",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:i, s:o}", "event", "gate", "gate", gate->name, "service",
 			 service->name, "version", rollout->target, "candidate", rollout->target, "baseline", rollout->baseline,
 			 "rollout", (json_int_t)rollout->number, "step", (int)rollout->step + 1, "steps",
-			 (int)rollout->plan.stage_count, "weight", rollout->plan.stages[rollout->step].weight / 10.0);
+			 (int)rollout->plan.stage_count, "weight", json_percent(rollout->plan.stages[rollout->step].weight));
 }
 
 void inquiry_ask_hook(struct inquiry *inquiry, const struct service *service)

@@ -315,7 +315,7 @@ static int fill_bins(struct samples *samples, const struct sample_step *step, co
 		     struct sample_evidence *out, struct error *err)
 {
 	struct gate_arm *candidate = &out->evidence.candidate, *baseline = &out->evidence.baseline;
-	double *values = calloc(3 * most, sizeof(*values));
+	double *values = most ? calloc(3 * most, sizeof(*values)) : NULL;
 	sqlite3_stmt *statement = bind_gate(samples, BINS, step, gate);
 	size_t count = 0;
 	int rc = 0;

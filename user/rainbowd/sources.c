@@ -76,6 +76,7 @@ static struct inquiry *inquiry_of(struct sources *sources, const struct service 
 	struct step step = step_of(service);
 	size_t i;
 
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): where only padding differs it is asked once more, no harm */
 	if (inquiry && step_is(&inquiry->step, &step) && memcmp(&inquiry->gate, gate, sizeof(*gate)) == 0)
 		return inquiry;
 	if (inquiry)
