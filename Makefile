@@ -26,7 +26,7 @@ endif
 werror    := $(if $(WERROR)$(CI),-Werror)
 packages  := libbpf libevent jansson sqlite3 libcurl
 pkg_cflags := $(shell pkg-config --cflags $(packages) 2>/dev/null)
-libs_daemon := -lbpf -lelf -lz -levent -ljansson -lsqlite3 -lpthread -lm
+libs_daemon := -lbpf -lelf -lz -levent -lcurl -ljansson -lsqlite3 -lpthread -lm
 libs_ctl    := -lcurl -ljansson -lm
 
 CFLAGS    ?= -O2 -g

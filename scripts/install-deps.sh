@@ -49,6 +49,8 @@ test  python3-websockets   a real WebSocket server and client
 test  tcpdump              shows packets when a test fails
 test  strace               kills rainbowd at a given system call
 test  sqlite3              looks into the state when a test fails
+test  prometheus           a real Prometheus that gates ask
+test  openssl              makes certificates for tests over TLS
 peers nftables             a router to compare with: DNAT by a weighted map
 peers conntrack            reads what nftables remembers
 peers haproxy              a proxy to compare with: mode tcp
@@ -124,8 +126,8 @@ install_packages() {
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -q -o DPkg::Lock::Timeout=300 update
 	apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
-	# These packages enable their services at boot; the tests start an nginx and a HAProxy of their own.
-	for service in nginx haproxy; do
+	# These packages enable their services at boot; the tests start an nginx, a HAProxy and a Prometheus of their own.
+	for service in nginx haproxy prometheus; do
 		[[ " $* " != *" $service "* ]] || update-rc.d "$service" disable || true
 	done
 	policy_clear

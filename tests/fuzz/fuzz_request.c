@@ -17,6 +17,17 @@ static struct mapping array(uint32_t entries, size_t size)
 	return (struct mapping){.base = calloc(entries, size), .stride = size, .length = entries * size, .entries = entries};
 }
 
+/* One that takes yes or no of a session, and one that takes numbers. */
+static void add_gates(struct settings *settings)
+{
+	settings_init(settings);
+	settings->gates = calloc(2, sizeof(*settings->gates));
+	settings->gate_count = 2;
+	settings->gates_given = true;
+	settings->gates[0] = (struct gate){.name = "accuracy", .source = GATE_SOURCE_PUSH, .kind = GATE_KIND_RATIO};
+	settings->gates[1] = (struct gate){.name = "cost", .source = GATE_SOURCE_PUSH, .kind = GATE_KIND_DISTRIBUTION};
+}
+
 static struct service *service_known(void)
 {
 	struct service *service = service_new();
@@ -31,6 +42,7 @@ static struct service *service_known(void)
 	service->selection = RAINBOW_SELECTION_HASH;
 	service->stray = RAINBOW_STRAY_RESET;
 	service->client_prefix = 64;
+	add_gates(&service->settings);
 	for (i = 1; i <= 2; i++) {
 		struct version version = {.id = (uint32_t)i, .state = RAINBOW_VERSION_ACTIVE, .weight = i == 1 ? 1000 : 0};
 		struct backend backend = {.id = (uint32_t)i};

@@ -25,6 +25,9 @@ fuzz/options_src := tests/fuzz/fuzz_options.c $(filter-out user/rainbowd/main.c,
 fuzz/options_libs := $(libs_daemon)
 fuzz/request_src := tests/fuzz/fuzz_request.c $(filter-out user/rainbowd/main.c user/rainbowd/api.c,$(daemon_src)) $(common_src)
 fuzz/request_libs := $(libs_daemon)
+fuzzers += prometheus
+fuzz/prometheus_src := tests/fuzz/fuzz_prometheus.c user/rainbowd/prometheus.c $(common_src)
+fuzz/prometheus_libs := -ljansson -lm
 
 # The kernel's programs beside their native twins.
 programs += bpf/test_differential

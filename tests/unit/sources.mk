@@ -2,7 +2,7 @@
 
 # What all programs share, and rainbowctl.
 ctl := user/rainbowctl/
-ctl_parse_src := $(addprefix $(ctl),parse.c words.c commands.c request.c build_service.c build_traffic.c build_look.c completion.c) \
+ctl_parse_src := $(addprefix $(ctl),parse.c words.c commands.c request.c build_service.c build_traffic.c build_look.c build_gate.c completion.c) \
                  user/common/error.c user/common/text.c user/common/addr.c user/common/duration.c
 ctl_draw_src  := $(addprefix $(ctl),screen.c table.c value.c progress.c render_table.c render_status.c render_detail.c render_lists.c render_answers.c) \
                  user/common/error.c user/common/text.c user/common/duration.c
@@ -78,3 +78,31 @@ unit/test_gate_libs         := -lcmocka -lm
 programs += unit/test_gate_sim
 unit/test_gate_sim_src      := tests/unit/test_gate_sim.c $(gate_src)
 unit/test_gate_sim_libs     := -lcmocka -lm
+
+# Where evidence comes from outside the kernel.
+programs += unit/test_prometheus
+unit/test_prometheus_src    := tests/unit/test_prometheus.c $(rbd)prometheus.c $(addprefix user/common/,error.c text.c)
+unit/test_prometheus_libs   := -lcmocka -ljansson -lm
+
+programs += unit/test_fetch
+unit/test_fetch_src         := tests/unit/test_fetch.c tests/unit/web.c $(addprefix $(rbd),fetch.c token.c) $(common_pure)
+unit/test_fetch_libs        := -lcmocka -levent -lcurl -ljansson
+
+programs += unit/test_hook
+unit/test_hook_src          := tests/unit/test_hook.c tests/unit/web.c $(addprefix $(rbd),hook.c hook_program.c fetch.c token.c) $(common_pure)
+unit/test_hook_libs         := -lcmocka -levent -lcurl -ljansson
+
+programs += unit/test_samples
+sample_src := $(addprefix $(rbd),samples.c sample_read.c body.c) $(or $(store_src),$(addprefix $(rbd),store.c store_rows.c)) \
+              $(addprefix $(rbd),model.c words.c) $(common_pure)
+unit/test_samples_src       := tests/unit/test_samples.c $(rbd)handle_samples.c $(sample_src)
+unit/test_samples_libs      := -lcmocka -lsqlite3 -ljansson -lm
+
+programs += unit/test_sources
+unit/test_sources_src       := tests/unit/test_sources.c tests/unit/web.c $(sample_src) \
+                               $(addprefix $(rbd),sources.c inquiry.c fetch.c token.c hook.c hook_program.c prometheus.c) user/common/log.c
+unit/test_sources_libs      := -lcmocka -levent -lcurl -lsqlite3 -ljansson -lm
+
+programs += unit/test_ctl_push
+unit/test_ctl_push_src      := tests/unit/test_ctl_push.c $(ctl)push.c $(ctl_parse_src)
+unit/test_ctl_push_libs     := -lcmocka -ljansson -lm

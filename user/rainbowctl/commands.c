@@ -145,6 +145,16 @@ const struct command commands[] = {
 		.example = "rainbowctl sessions agent --version v1 --older-than 1h",
 	},
 	{
+		.name = "gate push", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_gate_push,
+		.arguments = {SERVICE, WORD("GATE"), {"VERSION", ARGUMENT_LABEL, false, false}, {"-", ARGUMENT_FREE, true, false}},
+		.options = B(OK) | B(BAD) | B(VALUE) | B(SESSION),
+		.summary = "tell a gate how a session went, as a judge or a job found out",
+		.detail = "One session: --session with --ok, --bad or --value. Many: - reads JSON lines from stdin, each one like\n"
+			  "{\"session\": \"abc\", \"ok\": true, \"started\": \"2026-11-26T09:00:00Z\"}, or \"value\" instead of \"ok\".\n"
+			  "Only sessions that began in the rollout's present step count, and each counts once.",
+		.example = "rainbowctl gate push agent accuracy v2 --bad --session 7f3a",
+	},
+	{
 		.name = "whois", .kind = COMMAND_READ, .view = VIEW_WHOIS, .build = build_whois,
 		.arguments = {WORD("ADDR:PORT"), MAYBE_SERVICE},
 		.summary = "which version, tuple and backend serve this client now",

@@ -13,6 +13,7 @@
 #include "rainbowctl/client.h"
 #include "rainbowctl/command.h"
 #include "rainbowctl/completion.h"
+#include "rainbowctl/push.h"
 #include "rainbowctl/screen.h"
 #include "rainbowctl/usage.h"
 #include "rainbowctl/value.h"
@@ -186,7 +187,9 @@ static int run(const struct invocation *invocation, struct client *client, struc
 	if (words_has(words, OPTION_WATCH))
 		return watch_run(client, &invocation->request, view_of(invocation), renderer, &screen, err);
 	rc = is_detach ? confirm(client, words, err) : 0;
-	if (!rc)
+	if (!rc && push_is_meant(invocation))
+		rc = push_lines(client, &invocation->request, stdin, &reply, err);
+	else if (!rc)
 		rc = client_send(client, &invocation->request, &reply, err);
 	if (!rc && is_detach && !words_has(words, OPTION_DRY_RUN))
 		rc = await_detached(client, reply, err);

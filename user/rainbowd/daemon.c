@@ -13,12 +13,16 @@
 #include "closer.h"
 #include "common/log.h"
 #include "daemon.h"
+#include "fetch.h"
 #include "ghosts.h"
+#include "hook.h"
 #include "keeper.h"
 #include "probe.h"
 #include "restore.h"
+#include "samples.h"
 #include "saver.h"
 #include "snapshot.h"
+#include "sources.h"
 #include "store.h"
 #include "worker.h"
 
@@ -82,6 +86,7 @@ static int open_state(struct daemon *daemon, struct error *err)
 
 	rc = rc ? rc : store_secret(daemon->store, daemon->secret, err);
 	rc = rc ? rc : store_load(daemon->store, &daemon->model, err);
+	rc = rc ? rc : samples_open(&daemon->samples, daemon->store, err);
 	rc = rc ? rc : settle_wishes(daemon, err);
 	/* As many as there were before a reboot. */
 	config.pins_new = rc ? 0 : snapshot_room(daemon->config.state_dir, snapshot_fingerprint(daemon->secret));
@@ -181,6 +186,9 @@ static int start_parts(struct daemon *daemon, struct error *err)
 	rc = rc ? rc : ghosts_new(&daemon->ghosts, daemon, err);
 	rc = rc ? rc : keeper_new(&daemon->keeper, daemon, err);
 	rc = rc ? rc : saver_new(&daemon->saver, daemon, err);
+	rc = rc ? rc : fetch_new(&daemon->fetch, daemon->base, err);
+	rc = rc ? rc : hook_new(&daemon->hook, daemon->base, daemon->fetch, err);
+	rc = rc ? rc : sources_new(&daemon->sources, daemon->fetch, daemon->hook, daemon->samples, err);
 	if (!rc && probe_open(&daemon->probe, &probe_err))
 		log_warn("daemon",
 			 "%s; idle sessions that are closed hear of it only with their next packet, and vanished clients "
@@ -289,6 +297,9 @@ void daemon_stop(struct daemon *daemon)
 	save_last(daemon);
 	restore_free(daemon->restore);
 	api_free(daemon->api);
+	sources_free(daemon->sources);
+	hook_free(daemon->hook);
+	fetch_free(daemon->fetch);
 	keeper_free(daemon->keeper);
 	closer_free(daemon->closer);
 	ghosts_free(daemon->ghosts);
@@ -297,6 +308,7 @@ void daemon_stop(struct daemon *daemon)
 	if (daemon->remove && daemon->datapath)
 		remove_datapath(daemon);
 	datapath_close(daemon->datapath);
+	samples_close(daemon->samples);
 	store_close(daemon->store);
 	model_fini(&daemon->model);
 	if (daemon->base)

@@ -11,11 +11,15 @@ struct api;
 struct census;
 struct closer;
 struct event_base;
+struct fetch;
 struct ghosts;
+struct hook;
 struct keeper;
 struct probe;
 struct restore;
+struct samples;
 struct saver;
+struct sources;
 struct store;
 struct worker;
 
@@ -41,6 +45,10 @@ struct daemon {
 	uint64_t secret[2];
 	struct probe *
 	    probe; /* NULL: no raw sockets; idle sessions then hear of their end with their next packet, and no ghost is found */
+	struct samples *samples;
+	struct fetch *fetch;
+	struct hook *hook;
+	struct sources *sources;
 	struct worker *worker;
 	struct census *census;
 	struct closer *closer;

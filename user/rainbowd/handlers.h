@@ -27,6 +27,7 @@ int handle_sessions(struct request *request, json_t **reply, struct error *err);
 int handle_whois(struct request *request, json_t **reply, struct error *err);
 int handle_explain(struct request *request, json_t **reply, struct error *err);
 int handle_doctor(struct request *request, json_t **reply, struct error *err);
+int handle_samples(struct request *request, json_t **reply, struct error *err);
 int handle_detach(struct request *request, json_t **reply, struct error *err);
 
 #endif

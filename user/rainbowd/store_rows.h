@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* For store.c and store_rows.c alone: the open database and the steps of a transaction. */
+/* For store.c, store_rows.c and samples.c alone: the open database and the steps of a transaction. */
 #ifndef RAINBOW_STORE_ROWS_H
 #define RAINBOW_STORE_ROWS_H
 
