@@ -13,6 +13,7 @@
 #include "closer.h"
 #include "common/log.h"
 #include "daemon.h"
+#include "events.h"
 #include "ghosts.h"
 #include "keeper.h"
 #include "probe.h"
@@ -80,6 +81,8 @@ static int open_state(struct daemon *daemon, struct error *err)
 	bool adopted;
 	int rc = store_open(&daemon->store, daemon->config.state_dir, err);
 
+	if (!rc && daemon->config.history)
+		store_keep_history(daemon->store, daemon->config.history);
 	rc = rc ? rc : store_secret(daemon->store, daemon->secret, err);
 	rc = rc ? rc : store_load(daemon->store, &daemon->model, err);
 	rc = rc ? rc : settle_wishes(daemon, err);
@@ -181,6 +184,7 @@ static int start_parts(struct daemon *daemon, struct error *err)
 	rc = rc ? rc : ghosts_new(&daemon->ghosts, daemon, err);
 	rc = rc ? rc : keeper_new(&daemon->keeper, daemon, err);
 	rc = rc ? rc : saver_new(&daemon->saver, daemon, err);
+	rc = rc ? rc : events_new(&daemon->events, daemon, err);
 	if (!rc && probe_open(&daemon->probe, &probe_err))
 		log_warn("daemon",
 			 "%s; idle sessions that are closed hear of it only with their next packet, and vanished clients "
@@ -288,6 +292,7 @@ void daemon_stop(struct daemon *daemon)
 	worker_free(daemon->worker);
 	save_last(daemon);
 	restore_free(daemon->restore);
+	events_free(daemon->events);
 	api_free(daemon->api);
 	keeper_free(daemon->keeper);
 	closer_free(daemon->closer);

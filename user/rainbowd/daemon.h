@@ -11,8 +11,10 @@ struct api;
 struct census;
 struct closer;
 struct event_base;
+struct events;
 struct ghosts;
 struct keeper;
+struct note;
 struct probe;
 struct restore;
 struct saver;
@@ -26,6 +28,7 @@ struct daemon_config {
 	uint32_t pins; /* 0: as they are, or the default */
 	uint32_t nursery;
 	int64_t save_every_ms; /* the pins, for a reboot; 0: only at the end */
+	uint32_t history;      /* rows that are kept; 0: HISTORY_ROWS */
 	struct hook_wish wishes[RAINBOW_MAX_HOOKS];
 	size_t wish_count; /* 0: those of the database */
 };
@@ -48,6 +51,8 @@ struct daemon {
 	struct keeper *keeper;
 	struct saver *saver;
 	struct restore *restore; /* NULL: nobody is to be asked */
+	struct events *events;   /* who listens to the history */
+	struct note *asking;     /* of the command whose handler runs now; NULL: none does */
 	struct api *api;
 	bool made;   /* the maps were not there before */
 	bool remove; /* on the way out, remove hooks and maps */
