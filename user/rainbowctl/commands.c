@@ -85,9 +85,9 @@ const struct command commands[] = {
 	},
 	{
 		.name = "version quarantine", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_version_quarantine,
-		.arguments = {SERVICE, LABEL}, .required = B(REASON),
+		.arguments = {SERVICE, LABEL}, .options = B(REASON), .required = B(REASON),
 		.summary = "let no rollout take this version; weights by hand go on as before",
-		.example = "rainbowctl version quarantine agent v2 --reason 'loops on long prompts'",
+		.example = "rainbowctl version quarantine agent v2 --reason loops",
 	},
 	{
 		.name = "version unquarantine", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_version_unquarantine,
@@ -190,11 +190,11 @@ const struct command commands[] = {
 		.example = "rainbowctl doctor",
 	},	{
 		.name = "lock", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_lock,
-		.arguments = {SERVICE}, .required = B(REASON),
+		.arguments = {SERVICE}, .options = B(REASON), .required = B(REASON),
 		.summary = "keep automation and applies away from a service",
 		.detail = "Rollouts lower exposure still, and raise nothing; `apply` is refused, and told who locked it and why. Commands by hand go\n"
 			  "on working.",
-		.example = "rainbowctl lock agent --reason 'incident 4711'",
+		.example = "rainbowctl lock agent --reason incident-4711",
 	},
 	{
 		.name = "unlock", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_unlock,
