@@ -212,9 +212,13 @@ killed_in_a_stream() {
 	for ((i = 0; i < KILLS; i++)); do
 		commands_send &
 		sleep "0.$((RANDOM % 4 + 1))$((RANDOM % 10))" # a random moment, not a wait
+		kill -STOP "$follower" # so that something happens before it is back
 		lab_rainbowd_kill
 		wait "$!"
 		lab_rainbowd_start tc
+		expect_code 0 lab_ctl version quarantine chat odd --reason 'while nobody listens'
+		expect_code 0 lab_ctl version unquarantine chat odd
+		kill -CONT "$follower"
 		# Acknowledged: all of it, each once, in order. Not acknowledged: at most the one that was under way, and then in force.
 		expect_eq 'told twice' "$(told | sort | uniq -d)" ''
 		expect_eq 'order' "$(told)" "$(told | sort -k 2 -n)"

@@ -39,7 +39,7 @@ static const struct tuple hostile[] = {
     {"a b", " lead and trail ", "tab-less", "#no comment"},
     {"$HOME", "$(touch /tmp/rainbow-env-was-run)", "`id`", "${PATH}"},
     {"\"quoted\"", "it's", "back\\slash\\", "\\\"\\$\\`\\n"},
-    {"a,b", "k=v", "100%", "a+b&c;d|e>f<g"},
+    {"a,b", "k=v", "100%41", "a+b&c;d|e>f<g"},
     {"gr\xc3\xbc\xc3\x9f", "\xf0\x9f\x8c\x88", "!!", "~root/*?[a]"},
     {"\\", "\\\\", "'", "';id;'"},
 };
