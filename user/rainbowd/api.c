@@ -31,11 +31,18 @@ struct api {
 
 /* --- requests and replies -------------------------------------------------------------------------------------------------- */
 
+void request_forget(struct evhttp_request *http)
+{
+	if (!evhttp_request_get_connection(http))
+		evhttp_request_free(http);
+}
+
 static void on_client_gone(struct evhttp_connection *connection, void *arg)
 {
 	struct request *request = arg;
 
 	(void)connection;
+	request_forget(request->http);
 	request->http = NULL;
 }
 

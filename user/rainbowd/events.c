@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "events.h"
+#include "request.h"
 #include "store.h"
 
 #define HEARTBEAT_SECONDS 15
@@ -47,11 +48,13 @@ static void listener_free(struct listener *listener)
 	free(listener);
 }
 
-/* libevent frees the request with the connection. */
 static void on_gone(struct evhttp_connection *connection, void *arg)
 {
+	struct listener *listener = arg;
+
 	(void)connection;
-	listener_free(arg);
+	request_forget(listener->http);
+	listener_free(listener);
 }
 
 static void look_again(struct events *events)

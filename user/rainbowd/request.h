@@ -33,6 +33,8 @@ struct request {
  */
 typedef int (*request_handler)(struct request *request, json_t **reply, struct error *err);
 
+/* For the callback of a connection that closes: libevent has parted with a request that is not answered yet, if its client went. */
+void request_forget(struct evhttp_request *http);
 void request_defer(struct request *request);
 /* Sends the reply (takes the reference), or the error if rc is not 0; frees the request. */
 void request_finish(struct request *request, int rc, json_t *reply, const struct error *err);
