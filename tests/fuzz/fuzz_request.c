@@ -83,6 +83,7 @@ static void handle(struct request *request, const char *method, char *target, co
 {
 	struct evhttp_request *http = evhttp_request_new(NULL, NULL);
 	const struct route *route = NULL;
+	const struct peer peer = {.uid = 1000, .pid = 1};
 	char *query = strchr(target, '?');
 	struct error err = {0};
 	json_t *reply = NULL;
@@ -92,9 +93,14 @@ static void handle(struct request *request, const char *method, char *target, co
 		*query++ = '\0';
 	evbuffer_add(evhttp_request_get_input_buffer(http), body, size);
 	rc = route_find(method, target, &route, request->variable, &err);
+	if (!rc && route->is_change)
+		rc = note_begin(request, &peer, &err);
 	rc = rc ? rc : read_query(request, route, query, &err);
 	rc = rc ? rc : read_body(request, http, &err);
+	if (!rc && request->note)
+		describe(request, route);
 	request->dry_run = true;
+	daemon_.asking = request->note;
 	if (!rc && can_handle(route))
 		rc = route->handle(request, &reply, &err);
 	if (rc && !err.message[0])

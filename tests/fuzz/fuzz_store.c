@@ -67,7 +67,7 @@ static void make(void)
 	must(mkdtemp(directory) != NULL);
 	atexit(clean);
 	must(!store_open(&store, directory, &err));
-	must(!store_stage(store, NULL, service, &err) && !store_commit(store, &err) &&
+	must(!store_stage(store, NULL, service, NULL, &err) && !store_commit(store, &err) &&
 	     !store_save_wishes(store, &wish, 1, &err));
 	store_close(store);
 	service_free(service);

@@ -2,9 +2,10 @@
 
 # What all programs share, and rainbowctl.
 ctl := user/rainbowctl/
-ctl_parse_src := $(addprefix $(ctl),parse.c words.c commands.c request.c build_service.c build_traffic.c build_look.c build_gate.c completion.c) \
+ctl_parse_src := $(addprefix $(ctl),parse.c words.c commands.c request.c build_service.c build_traffic.c build_look.c build_history.c build_gate.c \
+                 wait_order.c completion.c) \
                  user/common/error.c user/common/text.c user/common/addr.c user/common/duration.c
-ctl_draw_src  := $(addprefix $(ctl),screen.c table.c value.c progress.c render_table.c render_status.c render_detail.c render_lists.c render_answers.c) \
+ctl_draw_src  := $(addprefix $(ctl),screen.c table.c value.c progress.c render_table.c render_status.c render_detail.c render_lists.c render_answers.c render_history.c) \
                  user/common/error.c user/common/text.c user/common/duration.c
 
 programs += unit/test_text unit/test_addr unit/test_duration unit/test_ctl_parse unit/test_ctl_draw
@@ -25,6 +26,7 @@ unit/test_lookup_libs := -lcmocka
 
 # rainbowd's pure parts, and its database.
 rbd := user/rainbowd/
+store_src := $(addprefix $(rbd),store.c store_rows.c store_history.c store_json.c note.c shapes.c)
 common_pure := $(addprefix user/common/,error.c text.c addr.c duration.c settings.c)
 programs += unit/test_wheel unit/test_drain unit/test_commands unit/test_daemon_parts unit/test_store
 unit/test_wheel_src         := tests/unit/test_wheel.c $(rbd)wheel.c
@@ -32,12 +34,16 @@ unit/test_wheel_libs        := -lcmocka
 unit/test_drain_src         := tests/unit/test_drain.c $(addprefix $(rbd),drain.c pace.c drift.c)
 unit/test_drain_libs        := -lcmocka
 unit/test_commands_src      := tests/unit/test_commands.c $(common_pure) \
-                               $(addprefix $(rbd),model.c words.c command_service.c command_version.c command_weight.c command_drain.c command_steer.c)
-unit/test_commands_libs     := -lcmocka
+                               $(addprefix $(rbd),model.c words.c command_service.c command_version.c command_weight.c command_drain.c command_steer.c command_lock.c tuple.c)
+unit/test_commands_libs     := -lcmocka -ljansson
 unit/test_daemon_parts_src  := tests/unit/test_daemon_parts.c $(addprefix $(rbd),ids.c roll.c explain.c model.c words.c) $(common_pure)
 unit/test_daemon_parts_libs := -lcmocka
-unit/test_store_src         := tests/unit/test_store.c $(addprefix $(rbd),store.c store_rows.c model.c words.c) $(common_pure)
-unit/test_store_libs        := -lcmocka -lsqlite3
+unit/test_store_src         := tests/unit/test_store.c $(store_src) $(addprefix $(rbd),model.c words.c) $(common_pure)
+unit/test_store_libs        := -lcmocka -lsqlite3 -ljansson
+
+programs += unit/test_tuple
+unit/test_tuple_src         := tests/unit/test_tuple.c $(rbd)tuple.c $(addprefix $(ctl),render_history.c screen.c table.c value.c) $(common_pure)
+unit/test_tuple_libs        := -lcmocka -ljansson -lcurl -lm
 
 programs += unit/test_give
 unit/test_give_src          := tests/unit/test_give.c $(addprefix $(rbd),give.c ids.c model.c words.c) $(common_pure)

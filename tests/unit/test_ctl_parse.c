@@ -73,6 +73,23 @@ static void test_good(void **state)
 	     "\"max_sessions\":null}],\"tuple\":{\"code\":\"3f9\",\"model\":\"m\",\"prompts\":\"p\",\"tools\":\"t\"}}"},
 	    {"version rm agent v1", "DELETE", "/v1/services/agent/versions/v1", NULL},
 	    {"version list", "GET", "/v1/versions", NULL},
+	    {"version diff agent v1 v2", "GET", "/v1/services/agent/versions/v1/diff/v2", NULL},
+	    {"version env agent v1", "GET", "/v1/services/agent/versions/v1/env", NULL},
+	    {"version quarantine agent v1 --reason it&loops=100%", "POST",
+	     "/v1/services/agent/versions/v1/quarantine?reason=it%26loops%3D100%25", NULL},
+	    {"version unquarantine agent v1", "DELETE", "/v1/services/agent/versions/v1/quarantine", NULL},
+	    /* what every change takes */
+	    {"undrain agent v1 --if-generation 0 --reason why -n", "POST",
+	     "/v1/services/agent/versions/v1/undrain?dry_run=true&reason=why&if_generation=0", "{}"},
+	    {"lock agent --reason why", "POST", "/v1/services/agent/lock?reason=why", NULL},
+	    {"unlock agent", "DELETE", "/v1/services/agent/lock", NULL},
+	    /* the history; -f is the letter of events alone */
+	    {"history", "GET", "/v1/history", NULL},
+	    {"history agent --limit 5", "GET", "/v1/history?service=agent&limit=5", NULL},
+	    {"events -f agent", "GET", "/v1/history?service=agent&limit=20", NULL},
+	    {"--socket /x -o json events agent -f", "GET", "/v1/history?service=agent&limit=20", NULL},
+	    {"wait agent --for drained=v1 --timeout 30m", "GET", "/v1/status?service=agent", NULL},
+	    {"wait agent --for rollout=complete", "GET", "/v1/status?service=agent", NULL},
 	    {"version list agent", "GET", "/v1/versions?service=agent", NULL},
 	    /* gates */
 	    {"gate push agent accuracy v2 --ok --session abc", "POST", "/v1/services/agent/samples",
@@ -292,6 +309,25 @@ static void test_bad(void **state)
 	    {"set-weight a =5 v2", "LABEL=PERCENT", "empty"},
 	    {"set-weight a v1=5=5", "v1=5=5", "not a percentage"},
 	    {"set-weight a v1=nan", "v1=nan", "not a percentage"},
+	    /* what every change takes, and no read */
+	    {"set-weight a v1=100 --if-generation -1", "--if-generation", "not a whole number"},
+	    {"set-weight a v1=100 --if-generation 4294967296", "--if-generation", "out of range"},
+	    {"status --reason why", "--reason", "no option of 'status'"},
+	    {"history --if-generation 1", "--if-generation", "no option of 'history'"},
+	    {"drain a v1 --reason \xff", "--reason", "is not UTF-8"},
+	    {"drain a v1 --reason \x07", "--reason", "control character"},
+	    /* locks, history, waiting */
+	    {"lock a", "", "--reason TEXT is missing"},
+	    {"version quarantine a v1", "", "--reason TEXT is missing"},
+	    {"version diff a v1", "", "B is missing"},
+	    {"history --limit 1001", "--limit", "out of range"},
+	    {"status -f", "", "unknown option '-f'"},
+	    {"status --follow", "--follow", "no option of 'status'"},
+	    {"wait a", "", "--for"},
+	    {"wait a --for v1", "--for", "none of rollout=complete, drained=LABEL"},
+	    {"wait a --for rollout=held", "--for", "none of rollout=complete"},
+	    {"wait a --for drained=", "--for", "name is empty"},
+	    {"wait a --for drained=v1 --timeout 5", "--timeout", "a number needs a unit"},
 	};
 
 	(void)state;

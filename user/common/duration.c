@@ -186,3 +186,11 @@ int64_t monotonic_ms(void)
 {
 	return clock_ms(CLOCK_MONOTONIC);
 }
+
+int64_t monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}

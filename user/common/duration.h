@@ -29,8 +29,9 @@ const char *duration_format(struct duration d, char buf[DURATION_TEXT_SIZE]);
 const char *instant_format(struct instant t, char buf[INSTANT_TEXT_SIZE]);
 int instant_parse(const char *text, struct instant *out, const char *field, struct error *err);
 
-/* The only two clock readings of the program; deciding code gets time as an argument. */
+/* The only clock readings of the program; deciding code gets time as an argument. */
 struct instant instant_now(void); /* CLOCK_REALTIME */
 int64_t monotonic_ms(void);       /* CLOCK_MONOTONIC */
+int64_t monotonic_us(void);       /* the same, for how long something took */
 
 #endif

@@ -14,8 +14,9 @@ static const struct error_kind {
 	const char *name;
 	int http_status;
 } kinds[] = {
-    {ERROR_INTERNAL, "internal", 500}, {ERROR_BAD_INPUT, "bad_input", 400},       {ERROR_NOT_FOUND, "not_found", 404},
-    {ERROR_CONFLICT, "conflict", 409}, {ERROR_PRECONDITION, "precondition", 412}, {ERROR_UNREACHABLE, "unreachable", 503},
+    {ERROR_INTERNAL, "internal", 500},   {ERROR_BAD_INPUT, "bad_input", 400},       {ERROR_NOT_FOUND, "not_found", 404},
+    {ERROR_CONFLICT, "conflict", 409},   {ERROR_PRECONDITION, "precondition", 412}, {ERROR_UNREACHABLE, "unreachable", 503},
+    {ERROR_TIMED_OUT, "timed_out", 504},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

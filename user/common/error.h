@@ -14,6 +14,7 @@ enum error_code {
 	ERROR_CONFLICT = 4,     /* "conflict", HTTP 409 */
 	ERROR_PRECONDITION = 5, /* "precondition", HTTP 412 */
 	ERROR_UNREACHABLE = 6,  /* "unreachable": the CLI found no daemon */
+	ERROR_TIMED_OUT = 7,    /* "timed_out": the CLI waited for so long as it was told */
 };
 
 struct error {

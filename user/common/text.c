@@ -39,7 +39,7 @@ int name_check(const char *text, const char *what, const char *field, struct err
 	return 0;
 }
 
-int tuple_text_check(const char *text, const char *field, struct error *err)
+int line_check(const char *text, size_t most, const char *field, struct error *err)
 {
 	for (const char *at = text; *at;) {
 		uint32_t code_point;
@@ -52,10 +52,15 @@ int tuple_text_check(const char *text, const char *field, struct error *err)
 			return error_set(err, ERROR_BAD_INPUT, field, "byte %zu of the text begins a control character",
 					 (size_t)(at - text) + 1);
 		at += length;
-		if (at - text > TUPLE_TEXT_MAX)
-			return error_set(err, ERROR_BAD_INPUT, field, "the text is too long: at most %d bytes", TUPLE_TEXT_MAX);
+		if ((size_t)(at - text) > most)
+			return error_set(err, ERROR_BAD_INPUT, field, "the text is too long: at most %zu bytes", most);
 	}
 	return 0;
+}
+
+int tuple_text_check(const char *text, const char *field, struct error *err)
+{
+	return line_check(text, TUPLE_TEXT_MAX, field, err);
 }
 
 /* Digits at *at as a number of at most `limit`; advances *at. -1: no digit, or larger. */

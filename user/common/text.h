@@ -15,7 +15,9 @@ struct error;
  */
 int name_check(const char *text, const char *what, const char *field, struct error *err);
 
-/* A free text of a tuple: at most 128 bytes of UTF-8 without control characters. */
+/* At most `most` bytes of UTF-8 without control characters. */
+int line_check(const char *text, size_t most, const char *field, struct error *err);
+/* A free text of a tuple: such a line of at most 128 bytes. */
 int tuple_text_check(const char *text, const char *field, struct error *err);
 
 /* "5", "12.5", "100", "0.1", with or without a final %: tenths of a percent in *permille. Finer is refused. */

@@ -21,6 +21,11 @@ command_builder build_backend_add, build_backend_rm;
 command_builder build_set_weight, build_drain, build_undrain, build_rollback, build_evict;
 command_builder build_steer_add, build_steer_rm, build_steer_list;
 
+/* build_history.c: locks, quarantine, the tuple, the history, waiting */
+command_builder build_lock, build_unlock, build_version_quarantine, build_version_unquarantine, build_version_diff,
+    build_version_env;
+command_builder build_history, build_events, build_wait;
+
 /* build_look.c: reading, and detach */
 command_builder build_status, build_sessions, build_whois, build_explain, build_doctor, build_detach;
 

@@ -17,6 +17,7 @@
 #define REPLY_MAX       (64u << 20) /* a million sessions in a list */
 #define CONNECT_SECONDS 5L
 #define ANSWER_SECONDS  30L
+#define SILENCE_SECONDS 45L                                      /* of a stream: three of its heartbeats */
 #define BODY_FLAGS      (JSON_COMPACT | JSON_REAL_PRECISION(15)) /* 15 digits: 33.3 stays 33.3 */
 
 struct client {
@@ -134,6 +135,26 @@ static int refuse_unanswered(const struct client *client, const struct request *
 			 client->address.sun_path, curl_easy_strerror(code), unsure);
 }
 
+/* Where to, and how; not yet what becomes of the answer. */
+static void set_request(struct client *client, const struct request *request, const char *url, const char *body)
+{
+	CURL *curl = client->curl;
+
+	curl_easy_reset(curl); /* keeps the connection */
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->address.sun_path);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
+	if (!strcmp(request->method, "GET"))
+		return;
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	if (strcmp(request->method, "DELETE") || body)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? body : "");
+}
+
 /* Sends; the whole answer into *buffer. */
 static int transfer(struct client *client, const struct request *request, struct buffer *buffer, long *status,
 		    struct error *err)
@@ -144,22 +165,10 @@ static int transfer(struct client *client, const struct request *request, struct
 	CURLcode code;
 
 	strncat(url, request->path, sizeof(url) - strlen(url) - 1);
-	curl_easy_reset(curl); /* keeps the connection */
-	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->address.sun_path);
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
+	set_request(client, request, url, body);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, ANSWER_SECONDS);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, buffer);
-	if (strcmp(request->method, "GET")) {
-		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
-		if (strcmp(request->method, "DELETE") || body)
-			curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? body : "");
-	}
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
 	free(body);
@@ -202,5 +211,64 @@ int client_send(struct client *client, const struct request *request, json_t **r
 	}
 out:
 	free(buffer.data);
+	return rc;
+}
+
+struct stream {
+	CURL *curl;
+	client_take *take;
+	void *context;
+	bool ended;           /* by take */
+	struct buffer answer; /* that is no stream but an error */
+};
+
+static size_t pass_on(char *data, size_t size, size_t count, void *context)
+{
+	struct stream *stream = context;
+	long status = 0;
+
+	curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200)
+		return collect(data, size, count, &stream->answer);
+	stream->ended = !stream->take(stream->context, data, size * count);
+	return stream->ended ? 0 : size * count;
+}
+
+static int stream_end(struct client *client, struct stream *stream, CURLcode code, struct error *err)
+{
+	const char *path = client->address.sun_path;
+	json_t *reply;
+	long status = 0;
+	int rc;
+
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (stream->ended)
+		return 0;
+	if (code == CURLE_COULDNT_CONNECT)
+		return refuse_unconnected(client, err);
+	if (code || status == 200)
+		return error_set(err, ERROR_UNREACHABLE, "", "rainbowd at %s ended the stream", path);
+	reply = json_loadb(stream->answer.data ? stream->answer.data : "", stream->answer.length, 0, NULL);
+	rc = take_error(reply, status, err);
+	json_decref(reply);
+	return rc;
+}
+
+int client_stream(struct client *client, const struct request *request, client_take *take, void *context, struct error *err)
+{
+	struct stream stream = {.curl = client->curl, .take = take, .context = context};
+	char url[REQUEST_PATH_SIZE + 32] = "http://rainbow";
+	CURLcode code;
+	int rc;
+
+	strncat(url, request->path, sizeof(url) - strlen(url) - 1);
+	set_request(client, request, url, NULL);
+	curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME, SILENCE_SECONDS);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, pass_on);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &stream);
+	code = curl_easy_perform(client->curl);
+	rc = stream_end(client, &stream, code, err);
+	free(stream.answer.data);
 	return rc;
 }

@@ -69,6 +69,33 @@ const struct command commands[] = {
 		.example = "rainbowctl version list agent",
 	},
 	{
+		.name = "version diff", .kind = COMMAND_READ, .view = VIEW_TUPLE_DIFF, .build = build_version_diff,
+		.arguments = {SERVICE, {"A", ARGUMENT_LABEL, false, false}, {"B", ARGUMENT_LABEL, false, false}},
+		.summary = "which layers of the tuple differ between two versions",
+		.example = "rainbowctl version diff agent v1 v2",
+	},
+	{
+		.name = "version env", .kind = COMMAND_READ, .view = VIEW_ENV, .build = build_version_env,
+		.arguments = {SERVICE, LABEL},
+		.summary = "the environment with which a version tags its logs and traces",
+		.detail = "Lines for a shell and for systemd's EnvironmentFile= alike: RAINBOW_SERVICE, RAINBOW_VERSION, RAINBOW_TUPLE_CODE, _MODEL,\n"
+			  "_PROMPTS and _TOOLS, and OTEL_RESOURCE_ATTRIBUTES with service.name, service.version and rainbow.version.*, encoded as\n"
+			  "OpenTelemetry reads it. In a shell: set -a; eval \"$(rainbowctl version env agent v2)\"; set +a",
+		.example = "rainbowctl version env agent v2",
+	},
+	{
+		.name = "version quarantine", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_version_quarantine,
+		.arguments = {SERVICE, LABEL}, .options = B(REASON), .required = B(REASON),
+		.summary = "let no rollout take this version; weights by hand go on as before",
+		.example = "rainbowctl version quarantine agent v2 --reason loops",
+	},
+	{
+		.name = "version unquarantine", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_version_unquarantine,
+		.arguments = {SERVICE, LABEL},
+		.summary = "let rollouts take this version again",
+		.example = "rainbowctl version unquarantine agent v2",
+	},
+	{
 		.name = "backend add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_backend_add,
 		.arguments = {SERVICE, LABEL, WORD("ADDR:PORT")},
 		.summary = "add a backend to a version",
@@ -171,6 +198,42 @@ const struct command commands[] = {
 		.summary = "look for traps on this host (hooks, offloads, routing, fill), each with its fix",
 		.detail = "Returns 5 if a check failed.",
 		.example = "rainbowctl doctor",
+	},	{
+		.name = "lock", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_lock,
+		.arguments = {SERVICE}, .options = B(REASON), .required = B(REASON),
+		.summary = "keep automation and applies away from a service",
+		.detail = "Rollouts lower exposure still, and raise nothing; `apply` is refused, and told who locked it and why. Commands by hand go\n"
+			  "on working.",
+		.example = "rainbowctl lock agent --reason incident-4711",
+	},
+	{
+		.name = "unlock", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_unlock,
+		.arguments = {SERVICE},
+		.summary = "let automation and applies at a service again",
+		.example = "rainbowctl unlock agent",
+	},
+	{
+		.name = "history", .kind = COMMAND_READ, .view = VIEW_HISTORY, .build = build_history,
+		.arguments = {MAYBE_SERVICE}, .options = B(LIMIT),
+		.summary = "who did what, when and why, and what came of it; the newest first",
+		.detail = "With what rainbowd did unasked, and with what was refused. -o json has what changed, before and after.",
+		.example = "rainbowctl history agent --limit 20",
+	},
+	{
+		.name = "events", .kind = COMMAND_READ, .view = VIEW_EVENTS, .build = build_events,
+		.arguments = {MAYBE_SERVICE}, .options = B(FOLLOW),
+		.summary = "the newest rows of the history, a line each; -f goes on with what comes",
+		.detail = "-f waits for a rainbowd that restarts and goes on where it was: no row is missed or told twice. With -o json a JSON object\n"
+			  "a line.",
+		.example = "rainbowctl events -f agent",
+	},
+	{
+		.name = "wait", .kind = COMMAND_READ, .view = VIEW_NONE, .build = build_wait,
+		.arguments = {SERVICE}, .options = B(FOR) | B(TIMEOUT), .required = B(FOR),
+		.summary = "wait for the end of a rollout or a drain",
+		.detail = "Returns 0 when it is reached, 5 when it can not be reached any more (rolled back, superseded, made active again), 7 when\n"
+			  "--timeout is over. Ctrl-C ends the waiting alone.",
+		.example = "rainbowctl wait agent --for rollout=complete --timeout 2h",
 	},
 	{
 		.name = "detach", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_detach,
@@ -200,14 +263,14 @@ const struct command commands[] = {
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
 
-uint32_t command_options(const struct command *command)
+uint64_t command_options(const struct command *command)
 {
-	uint32_t common = B(HELP);
+	uint64_t common = B(HELP);
 
 	if (command->kind != COMMAND_LOCAL)
 		common |= B(SOCKET) | B(OUTPUT) | B(ASCII);
 	if (command->kind == COMMAND_CHANGE)
-		common |= B(DRY_RUN);
+		common |= B(DRY_RUN) | B(REASON) | B(IF_GENERATION);
 	return command->options | common;
 }
 

@@ -173,7 +173,7 @@ static void print_commands(FILE *out)
 	fputs("\tcase $command in\n", out);
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *command = &commands[i];
-		uint32_t taken = command_options(command);
+		uint64_t taken = command_options(command);
 
 		if (!command->summary)
 			continue;

@@ -14,6 +14,7 @@
 #include "rainbowctl/command.h"
 #include "rainbowctl/completion.h"
 #include "rainbowctl/push.h"
+#include "rainbowctl/follow.h"
 #include "rainbowctl/screen.h"
 #include "rainbowctl/usage.h"
 #include "rainbowctl/value.h"
@@ -159,19 +160,36 @@ static enum view view_of(const struct invocation *invocation)
 	return view == VIEW_STATUS && invocation->words.argument_count ? VIEW_STATUS_DETAIL : view;
 }
 
-static int follow(struct client *client, const struct invocation *invocation, const struct renderer *renderer,
-		  const struct screen *screen, struct error *err)
+/* What goes on after the reply was drawn. */
+static int follow(struct client *client, const struct invocation *invocation, const json_t *reply,
+		  const struct renderer *renderer, const struct screen *screen, struct error *err)
 {
 	const struct words *words = &invocation->words;
 	struct screen side;
 
+	if (words_has(words, OPTION_FOLLOW))
+		return follow_events(client, words->argument_count ? words->arguments[0] : NULL, reply, renderer, screen, err);
 	if (!words_has(words, OPTION_WAIT) || words_has(words, OPTION_DRY_RUN))
 		return 0;
 	if (renderer == &json_renderer) { /* stdout is for the reply alone */
 		screen_init(&side, stderr, words_has(words, OPTION_ASCII));
 		screen = &side;
 	}
-	return wait_for_drain(client, words->arguments[0], words->arguments[1], screen, err);
+	return wait_for_drain(client, words->arguments[0], words->arguments[1], (struct duration){0}, screen, err);
+}
+
+/* wait: its words were checked by its builder. */
+static int run_wait(struct client *client, const struct words *words, const struct screen *screen, struct error *err)
+{
+	struct duration timeout = {0};
+	struct wait_order order;
+
+	wait_order_parse(words->option[OPTION_FOR], &order, NULL);
+	if (words_has(words, OPTION_TIMEOUT))
+		duration_parse(words->option[OPTION_TIMEOUT], &timeout, "", NULL);
+	if (order.drained)
+		return wait_for_drain(client, words->arguments[0], order.drained, timeout, screen, err);
+	return wait_for_rollout(client, words->arguments[0], timeout, screen, err);
 }
 
 static int run(const struct invocation *invocation, struct client *client, struct error *err)
@@ -186,6 +204,10 @@ static int run(const struct invocation *invocation, struct client *client, struc
 	screen_init(&screen, stdout, words_has(words, OPTION_ASCII));
 	if (words_has(words, OPTION_WATCH))
 		return watch_run(client, &invocation->request, view_of(invocation), renderer, &screen, err);
+	if (words_has(words, OPTION_FOR)) {
+		screen_init(&screen, renderer == &json_renderer ? stderr : stdout, words_has(words, OPTION_ASCII));
+		return run_wait(client, words, &screen, err);
+	}
 	rc = is_detach ? confirm(client, words, err) : 0;
 	if (!rc && push_is_meant(invocation))
 		rc = push_lines(client, &invocation->request, stdin, &reply, err);
@@ -199,7 +221,7 @@ static int run(const struct invocation *invocation, struct client *client, struc
 	if (any_check_failed(reply))
 		rc = -ERROR_PRECONDITION;
 	else
-		rc = follow(client, invocation, renderer, &screen, err);
+		rc = follow(client, invocation, reply, renderer, &screen, err);
 out:
 	json_decref(reply);
 	return rc;

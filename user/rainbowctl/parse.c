@@ -6,7 +6,9 @@
 #include "common/text.h"
 #include "rainbowctl/command.h"
 
-#define NAME_SIZE 64 /* of a command, with room for what can be none */
+#define REASON_MAX 200 /* bytes, as rainbowd has it */
+#define NAMES_MAX  128 /* commands */
+#define NAME_SIZE  64  /* of a command, with room for what can be none */
 
 /* The last word of each command of a group, or the first word of every command if group is "". NULL-terminated. */
 static void list_names(const char *group, const char **out, char buf[][NAME_SIZE], size_t most)
@@ -28,12 +30,12 @@ static void list_names(const char *group, const char **out, char buf[][NAME_SIZE
 
 static int refuse_command(const char *group, const char *word, struct error *err)
 {
-	char buf[32][NAME_SIZE], all[128] = "";
-	const char *names[33], *nearest;
+	char buf[NAMES_MAX][NAME_SIZE], all[256] = "";
+	const char *names[NAMES_MAX + 1], *nearest;
 	size_t length = 0;
 
-	list_names(group, names, buf, 32);
-	for (size_t i = 0; *group && names[i]; i++)
+	list_names(group, names, buf, NAMES_MAX);
+	for (size_t i = 0; *group && names[i] && length < sizeof(all); i++)
 		length += (size_t)snprintf(all + length, sizeof(all) - length, "%s%s", i ? ", " : "", names[i]);
 	if (!word)
 		return error_set(err, ERROR_BAD_INPUT, "", "'%s' needs one of: %s", group, all);
@@ -88,14 +90,14 @@ static int refuse_option(const struct command *command, enum option_id id, struc
 
 static int check_options(const struct words *words, const struct command *command, struct error *err)
 {
-	uint32_t taken = command_options(command);
+	uint64_t taken = command_options(command);
 
 	for (int id = 0; id < OPTION_COUNT; id++) {
 		if (words->option[id] && !(taken & OPTION_BIT(id)))
 			return refuse_option(command, (enum option_id)id, err);
 		if (!words->option[id] && command->required & OPTION_BIT(id))
-			return error_set(err, ERROR_BAD_INPUT, "", "--%s %s is missing: give at least one", options[id].name,
-					 options[id].value);
+			return error_set(err, ERROR_BAD_INPUT, "", "--%s %s is missing%s", options[id].name, options[id].value,
+					 id == OPTION_BACKEND ? ": give at least one" : "");
 	}
 	return 0;
 }
@@ -134,6 +136,22 @@ static int take_help(struct invocation *invocation, struct error *err)
 	return 0;
 }
 
+/* What every change may be given. */
+static int add_common(const struct words *words, struct request *request, struct error *err)
+{
+	const char *reason = words->option[OPTION_REASON], *generation = words->option[OPTION_IF_GENERATION];
+	uint64_t number;
+	int rc = reason ? line_check(reason, REASON_MAX, "--reason", err) : 0;
+
+	if (!rc && generation)
+		rc = number_parse(generation, 0, UINT32_MAX, &number, "--if-generation", err);
+	if (words_has(words, OPTION_DRY_RUN))
+		request_query(request, "dry_run", "true");
+	request_query(request, "reason", reason);
+	request_query(request, "if_generation", generation);
+	return rc;
+}
+
 static int finish(struct invocation *invocation, struct error *err)
 {
 	const struct words *words = &invocation->words;
@@ -145,8 +163,8 @@ static int finish(struct invocation *invocation, struct error *err)
 	if (rc || !command->build)
 		return rc;
 	rc = command->build(words, &invocation->request, err);
-	if (!rc && words_has(words, OPTION_DRY_RUN))
-		request_query(&invocation->request, "dry_run", "true");
+	if (!rc && command->kind == COMMAND_CHANGE)
+		rc = add_common(words, &invocation->request, err);
 	return rc;
 }
 

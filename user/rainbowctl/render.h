@@ -23,6 +23,10 @@ enum view {
 	VIEW_WHOIS,
 	VIEW_EXPLAIN,
 	VIEW_DOCTOR,
+	VIEW_HISTORY,
+	VIEW_EVENTS, /* the same, the oldest first, a line each */
+	VIEW_TUPLE_DIFF,
+	VIEW_ENV,
 	VIEW_NAMES, /* for completion: one word per line */
 	VIEW_COUNT,
 };

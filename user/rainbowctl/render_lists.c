@@ -90,6 +90,13 @@ static const char *backends_text(const json_t *version, char *out, size_t size)
 	return out;
 }
 
+static const char *quarantine_of(const json_t *version)
+{
+	const char *why = json_string_value(json_object_get(version, "quarantine"));
+
+	return why ? why : "";
+}
+
 void draw_versions(const json_t *reply, const struct screen *screen)
 {
 	static const struct column columns[] = {
@@ -99,6 +106,7 @@ void draw_versions(const json_t *reply, const struct screen *screen)
 	    {"WEIGHT", .right = true},
 	    {"LIVE", .right = true},
 	    {"CREATED", .spare = 1},
+	    {"QUARANTINE", .optional = true},
 	    {"TUPLE (code, model, prompts, tools)", .optional = true},
 	    {"BACKENDS"},
 	    {NULL},
@@ -120,6 +128,7 @@ void draw_versions(const json_t *reply, const struct screen *screen)
 		table_cell(table, STYLE_PLAIN, value_percent(json_object_get(version, "weight"), buf));
 		table_cell(table, STYLE_PLAIN, value_count(json_object_get(version, "live"), buf));
 		table_cell(table, STYLE_PLAIN, member_text(version, "created"));
+		table_cell(table, STYLE_WARN, quarantine_of(version));
 		table_cell(table, STYLE_PLAIN, value_tuple(screen, json_object_get(version, "tuple"), text, sizeof(text)));
 		table_cell(table, STYLE_PLAIN, backends_text(version, text, sizeof(text)));
 	}

@@ -123,6 +123,37 @@ static void draw_head(const struct scene *scene)
 		screen_plain(screen));
 }
 
+/* "  locked by uid 0 since 2026-11-26T09:00:00Z: why" */
+static void draw_lock(const struct scene *scene)
+{
+	const json_t *lock = json_object_get(scene->service, "lock"), *uid = json_object_get(lock, "uid");
+	const struct screen *screen = scene->screen;
+	char text[512], safe[512], who[VALUE_SIZE];
+
+	if (!json_is_object(lock))
+		return;
+	snprintf(text, sizeof(text), "locked by %s since %s: %s", value_user(uid, who), member_text(lock, "since"),
+		 member_text(lock, "reason"));
+	fprintf(screen->out, "  %s%s%s\n", screen_style(screen, STYLE_WARN), text_shown(screen, text, safe, sizeof(safe)),
+		screen_plain(screen));
+}
+
+static void draw_quarantine(const struct scene *scene)
+{
+	const struct screen *screen = scene->screen;
+	char text[512], safe[512];
+
+	for (size_t i = 0; i < scene->count; i++) {
+		const json_t *version = json_array_get(scene->versions, i), *why = json_object_get(version, "quarantine");
+
+		if (!json_is_string(why))
+			continue;
+		snprintf(text, sizeof(text), "%s is in quarantine: %s", member_text(version, "label"), value_text(why));
+		fprintf(screen->out, "  %s%s%s\n", screen_style(screen, STYLE_WARN),
+			text_shown(screen, text, safe, sizeof(safe)), screen_plain(screen));
+	}
+}
+
 static void cell_state(struct table *table, const struct screen *screen, const json_t *version)
 {
 	const char *state = member_text(version, "state");
@@ -243,6 +274,7 @@ static void draw_table_of_versions(const struct scene *scene)
 static void draw_service(const struct scene *scene)
 {
 	draw_head(scene);
+	draw_lock(scene);
 	if (!scene->count) {
 		fprintf(scene->screen->out, "  no version yet: rainbowctl version add %s LABEL --backend ADDR:PORT\n",
 			member_text(scene->service, "name"));
@@ -251,6 +283,7 @@ static void draw_service(const struct scene *scene)
 	draw_bar_of(scene, "new", weight_of);
 	draw_bar_of(scene, "live", live_of);
 	draw_table_of_versions(scene);
+	draw_quarantine(scene);
 }
 
 static void draw_hooks(const json_t *daemon, const struct screen *screen)

@@ -8,10 +8,11 @@
 static void draw(enum view view, const json_t *reply, const struct screen *screen)
 {
 	static draw_view *const views[VIEW_COUNT] = {
-	    [VIEW_EFFECT] = draw_effect,     [VIEW_STATUS] = draw_status,     [VIEW_STATUS_DETAIL] = draw_status_detail,
-	    [VIEW_SERVICES] = draw_services, [VIEW_VERSIONS] = draw_versions, [VIEW_STEERS] = draw_steers,
-	    [VIEW_SESSIONS] = draw_sessions, [VIEW_WHOIS] = draw_whois,       [VIEW_EXPLAIN] = draw_explain,
-	    [VIEW_DOCTOR] = draw_doctor,     [VIEW_NAMES] = draw_names,
+	    [VIEW_EFFECT] = draw_effect,         [VIEW_STATUS] = draw_status,     [VIEW_STATUS_DETAIL] = draw_status_detail,
+	    [VIEW_SERVICES] = draw_services,     [VIEW_VERSIONS] = draw_versions, [VIEW_STEERS] = draw_steers,
+	    [VIEW_SESSIONS] = draw_sessions,     [VIEW_WHOIS] = draw_whois,       [VIEW_EXPLAIN] = draw_explain,
+	    [VIEW_DOCTOR] = draw_doctor,         [VIEW_HISTORY] = draw_history,   [VIEW_EVENTS] = draw_events,
+	    [VIEW_TUPLE_DIFF] = draw_tuple_diff, [VIEW_ENV] = draw_env,           [VIEW_NAMES] = draw_names,
 	};
 
 	if (views[view])

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <jansson.h>
 
-#define REQUEST_PATH_SIZE 512
+#define REQUEST_PATH_SIZE 1280 /* a reason of 200 bytes takes 600 */
 
 struct request {
 	const char *method;

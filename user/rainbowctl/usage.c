@@ -36,7 +36,7 @@ static void describe_option(FILE *out, int id)
 
 void usage_command(FILE *out, const struct command *command)
 {
-	uint32_t taken = command_options(command);
+	uint64_t taken = command_options(command);
 
 	fputs("usage: ", out);
 	usage_line(out, command);
@@ -67,8 +67,10 @@ void usage_overview(FILE *out, const char *group)
 	fprintf(out, "\n'rainbowctl %s%sCOMMAND --help' shows arguments, options and an example.\n", group, *group ? " " : "");
 	if (*group)
 		return;
-	fputs("Options may stand anywhere: --socket PATH (or RAINBOW_SOCKET), -o table|json, --ascii, and --dry-run for\n"
-	      "commands that change something.\n\n"
-	      "exit codes: 0 done, 1 internal, 2 usage or bad input, 3 not found, 4 conflict, 5 precondition, 6 no rainbowd\n",
-	      out);
+	fputs(
+	    "Options may stand anywhere: --socket PATH (or RAINBOW_SOCKET), -o table|json, --ascii; for commands that change\n"
+	    "something --dry-run, --reason TEXT and --if-generation N.\n\n"
+	    "exit codes: 0 done, 1 internal, 2 usage or bad input, 3 not found, 4 conflict, 5 precondition, 6 no rainbowd,\n"
+	    "7 timed out\n",
+	    out);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* JSON to text for people: see value.h. */
 #include <math.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/duration.h"
@@ -90,6 +91,19 @@ const char *value_tuple(const struct screen *screen, const json_t *tuple, char *
 					   text && *text ? text : screen_none(screen));
 	}
 	return any ? buf : screen_none(screen);
+}
+
+const char *value_user(const json_t *uid, char *buf)
+{
+	const struct passwd *entry = json_is_integer(uid) ? getpwuid((uid_t)json_integer_value(uid)) : NULL;
+
+	if (!json_is_integer(uid))
+		return unknown;
+	if (entry)
+		snprintf(buf, VALUE_SIZE, "%.100s", entry->pw_name);
+	else
+		snprintf(buf, VALUE_SIZE, "uid %lld", (long long)json_integer_value(uid));
+	return buf;
 }
 
 const char *member_text(const json_t *object, const char *key)

@@ -26,6 +26,9 @@ const char *value_endpoint(const json_t *json, char *buf);
 /* code, model, prompts and tools of a version's tuple in one text; "–" if it has none. size: of buf. */
 const char *value_tuple(const struct screen *screen, const json_t *tuple, char *buf, size_t size);
 
+/* A uid as its user's name, or "uid 1000" where it has none. */
+const char *value_user(const json_t *uid, char *buf);
+
 /* True for a missing member and for null. */
 bool value_unknown(const json_t *json);
 /* The text of a member. */

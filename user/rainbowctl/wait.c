@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* drain --wait: see wait.h. Asks for the status twice a second; rainbowd may come and go meanwhile. */
+/* drain --wait, and wait: see wait.h. Asks for the status twice a second; rainbowd may come and go meanwhile. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,15 +20,20 @@
 #define BAR_CELLS     24
 #define HIDE_CURSOR   "\033[?25l"
 #define SHOW_CURSOR   "\033[?25h"
-#define PARTING_WORDS "\nno longer waiting; the drain goes on\n"
+#define PARTING_WORDS "\nno longer waiting; rainbowd goes on\n"
 
 struct wait {
-	const char *service, *label;
+	const char *service, *label; /* label: of the version, or of the service whose rollout it is */
 	const struct screen *screen;
 	struct progress progress;
 	int64_t began_ms, lost_ms, line_ms; /* monotonic; lost_ms 0: rainbowd answers */
 	int64_t line_live;
 	int64_t forced_before; /* ended by force before the wait; -1 unknown */
+	json_int_t rollout;    /* its number; 0: none was seen yet */
+	char told[96];         /* of the rollout, last */
+	/* One reading. 1: go on; 0: reached; negative: the wait has failed. */
+	int (*judge)(struct wait *wait, const json_t *status, struct error *err);
+	const char *goes_on; /* "the drain" */
 };
 
 static int64_t integer_of(const json_t *json)
@@ -137,12 +142,10 @@ static void draw_line(struct wait *wait, const json_t *version)
 
 static void draw_lost(const struct wait *wait)
 {
-	static const char sentence[] = "rainbowd does not answer; the drain goes on without it, waiting";
+	bool in_place = wait->screen->tty;
 
-	if (wait->screen->tty)
-		fprintf(wait->screen->out, "\r%s  %s\033[K", wait->label, sentence);
-	else
-		fprintf(wait->screen->out, "%s: %s\n", wait->label, sentence);
+	fprintf(wait->screen->out, "%s%s%s rainbowd does not answer; %s, waiting%s", in_place ? "\r" : "", wait->label,
+		in_place ? " " : ":", wait->goes_on, in_place ? "\033[K" : "\n");
 	fflush(wait->screen->out);
 }
 
@@ -182,17 +185,18 @@ static const json_t *find_version(const struct wait *wait, const json_t *status)
 	return find(json_object_get(service, "versions"), "label", wait->label);
 }
 
-/* One reading. 1: go on; 0: drained; negative: the wait has failed. */
-static int judge(struct wait *wait, const json_t *status, struct error *err)
+static int judge_drain(struct wait *wait, const json_t *status, struct error *err)
 {
 	const json_t *version = find_version(wait, status);
 	int64_t live = integer_of(json_object_get(json_object_get(version, "sessions"), "live"));
 	const char *state = member_text(version, "state");
+	bool first;
 
 	if (!version)
 		return error_set(err, ERROR_NOT_FOUND, "", "version %s of %s was removed while waiting", wait->label,
 				 wait->service);
-	if (wait->progress.most < 0)
+	first = wait->progress.most < 0;
+	if (first)
 		wait->forced_before = forced_of(version);
 	if (live >= 0)
 		progress_add(&wait->progress, monotonic_ms(), live);
@@ -200,6 +204,10 @@ static int judge(struct wait *wait, const json_t *status, struct error *err)
 		draw_end(wait, version);
 		return 0;
 	}
+	if (!strcmp(state, "active") && first)
+		return error_set(err, ERROR_PRECONDITION, "",
+				 "version %s of %s is active, it does not drain: rainbowctl drain %s %s", wait->label,
+				 wait->service, wait->service, wait->label);
 	if (!strcmp(state, "active"))
 		return error_set(err, ERROR_PRECONDITION, "", "version %s of %s was made active again while waiting",
 				 wait->label, wait->service);
@@ -208,6 +216,49 @@ static int judge(struct wait *wait, const json_t *status, struct error *err)
 	else
 		draw_line(wait, version);
 	return 1;
+}
+
+/* A line when it says something new. */
+static void tell_rollout(struct wait *wait, const json_t *rollout)
+{
+	const json_t *step = json_object_get(rollout, "step");
+	char now[sizeof(wait->told)];
+
+	snprintf(now, sizeof(now), "rollout %lld to %.31s is %.16s", (long long)wait->rollout, member_text(rollout, "target"),
+		 member_text(rollout, "state"));
+	if (json_is_integer(step))
+		snprintf(now + strlen(now), sizeof(now) - strlen(now), ", step %lld", (long long)json_integer_value(step));
+	if (!strcmp(now, wait->told))
+		return;
+	memcpy(wait->told, now, sizeof(now));
+	fprintf(wait->screen->out, "%s%s: %s\n", wait->screen->tty ? "\r\033[K" : "", wait->service, now);
+	fflush(wait->screen->out);
+}
+
+static int judge_rollout(struct wait *wait, const json_t *status, struct error *err)
+{
+	const json_t *service = find(json_object_get(status, "services"), "name", wait->service);
+	const json_t *rollout = json_object_get(service, "rollout");
+	json_int_t number = json_integer_value(json_object_get(rollout, "number"));
+	const char *state = member_text(rollout, "state");
+
+	if (!service)
+		return error_set(err, ERROR_NOT_FOUND, "", "service %s was removed while waiting", wait->service);
+	if (!number)
+		return error_set(err, ERROR_PRECONDITION, "", "service %s has no rollout to wait for", wait->service);
+	if (wait->rollout && number != wait->rollout)
+		return error_set(err, ERROR_PRECONDITION, "", "rollout %lld of %s was superseded by rollout %lld, to %s",
+				 (long long)wait->rollout, wait->service, (long long)number, member_text(rollout, "target"));
+	wait->rollout = number;
+	tell_rollout(wait, rollout);
+	if (!strcmp(state, "complete"))
+		return 0;
+	if (strcmp(state, "rolled_back") && strcmp(state, "superseded"))
+		return 1;
+	return error_set(err, ERROR_PRECONDITION, "", "rollout %lld of %s to %s was %s%s%s", (long long)number, wait->service,
+			 member_text(rollout, "target"), strcmp(state, "superseded") ? "rolled back" : "superseded",
+			 json_is_string(json_object_get(rollout, "reason")) ? ": " : "",
+			 json_is_string(json_object_get(rollout, "reason")) ? member_text(rollout, "reason") : "");
 }
 
 /* 1: it may come back; else the error. */
@@ -232,31 +283,67 @@ static int look(struct wait *wait, struct client *client, const struct request *
 	if (wait->lost_ms)
 		wait->line_ms = 0; /* it is back: say so by a line */
 	wait->lost_ms = 0;
-	rc = judge(wait, status, err);
+	rc = wait->judge(wait, status, err);
 	json_decref(status);
 	return rc;
 }
 
-int wait_for_drain(struct client *client, const char *service, const char *label, const struct screen *screen,
-		   struct error *err)
+static int give_up(struct duration timeout, struct error *err)
 {
-	struct wait wait = {.service = service, .label = label, .screen = screen, .began_ms = monotonic_ms()};
+	char text[DURATION_TEXT_SIZE];
+
+	return error_set(err, ERROR_TIMED_OUT, "", "not reached within %s; rainbowd goes on", duration_format(timeout, text));
+}
+
+static int run(struct wait *wait, struct client *client, struct duration timeout, struct error *err)
+{
 	const struct timespec pause = {.tv_nsec = PERIOD_MS * 1000000L};
+	const struct screen *screen = wait->screen;
 	struct request request;
 	int rc;
 
-	progress_init(&wait.progress);
+	wait->began_ms = monotonic_ms();
+	progress_init(&wait->progress);
 	request_begin(&request, "GET", "/v1/status");
-	request_query(&request, "service", service);
+	request_query(&request, "service", wait->service);
 	fflush(screen->out);
 	if (screen->tty)
 		terminal_take(HIDE_CURSOR, SHOW_CURSOR, PARTING_WORDS);
-	while ((rc = look(&wait, client, &request, err)) > 0)
+	while ((rc = look(wait, client, &request, err)) > 0) {
+		if (timeout.ms && monotonic_ms() - wait->began_ms >= timeout.ms) {
+			rc = give_up(timeout, err);
+			break;
+		}
 		nanosleep(&pause, NULL);
+	}
 	if (screen->tty && rc)
 		fputs("\r\033[K", screen->out);
 	fflush(screen->out);
 	terminal_release();
 	request_fini(&request);
 	return rc;
+}
+
+int wait_for_drain(struct client *client, const char *service, const char *label, struct duration timeout,
+		   const struct screen *screen, struct error *err)
+{
+	struct wait wait = {.service = service,
+			    .label = label,
+			    .screen = screen,
+			    .judge = judge_drain,
+			    .goes_on = "the drain goes on without it"};
+
+	return run(&wait, client, timeout, err);
+}
+
+int wait_for_rollout(struct client *client, const char *service, struct duration timeout, const struct screen *screen,
+		     struct error *err)
+{
+	struct wait wait = {.service = service,
+			    .label = service,
+			    .screen = screen,
+			    .judge = judge_rollout,
+			    .goes_on = "the rollout waits for it"};
+
+	return run(&wait, client, timeout, err);
 }

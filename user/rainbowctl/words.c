@@ -51,6 +51,11 @@ const struct option options[OPTION_COUNT] = {
     [OPTION_OUTPUT] = {"output", 'o', "table|json", "for people (default) or for programs", outputs},
     [OPTION_ASCII] = {"ascii", 0, NULL, "draw without UTF-8"},
     [OPTION_SOCKET] = {"socket", 0, "PATH", "rainbowd's socket (default: $RAINBOW_SOCKET or /run/rainbow/rainbow.sock)"},
+    [OPTION_REASON] = {"reason", 0, "TEXT", "why, for the history (at most 200 bytes)"},
+    [OPTION_IF_GENERATION] = {"if-generation", 0, "N", "refuse if the service is at another generation than this"},
+    [OPTION_FOLLOW] = {"follow", 'f', NULL, "go on with what comes, until Ctrl-C", .only = "events"},
+    [OPTION_FOR] = {"for", 0, "rollout=complete|drained=LABEL", "what to wait for"},
+    [OPTION_TIMEOUT] = {"timeout", 0, "D", "give up after so long (default: never)"},
     [OPTION_HELP] = {"help", 'h', NULL, "show the help of this command"},
 };
 
@@ -62,12 +67,46 @@ static int option_find_name(const char *name, size_t length)
 	return -1;
 }
 
-static int option_find_letter(char letter)
+/* first: the command's first word, or "". A letter that is its command's own goes before one that is for all. */
+static int option_find_letter(char letter, const char *first)
 {
-	for (int id = 0; id < OPTION_COUNT; id++)
-		if (options[id].letter && options[id].letter == letter)
+	int found = -1;
+
+	for (int id = 0; id < OPTION_COUNT; id++) {
+		if (!options[id].letter || options[id].letter != letter)
+			continue;
+		if (options[id].only && !strcmp(options[id].only, first))
 			return id;
-	return -1;
+		if (!options[id].only)
+			found = id;
+	}
+	return found;
+}
+
+/* Is the word after this one its value? Of a letter that only one command has, there is no command yet to tell. */
+static bool takes_next(const char *word)
+{
+	size_t length = strlen(word);
+	int id;
+
+	if (word[0] != '-' || length < 2)
+		return false;
+	if (word[1] == '-')
+		id = strchr(word, '=') ? -1 : option_find_name(word + 2, length - 2);
+	else
+		id = option_find_letter(word[length - 1], "");
+	return id >= 0 && options[id].value;
+}
+
+/* The first word that is no option, nor the value of one: the command's. */
+static const char *first_word(int argc, char *const *argv)
+{
+	for (int i = 0; i < argc; i++) {
+		if (argv[i][0] != '-')
+			return argv[i];
+		i += takes_next(argv[i]);
+	}
+	return "";
 }
 
 static int refuse_unknown(const char *word, size_t name_length, struct error *err)
@@ -163,10 +202,10 @@ static int take_long(struct words *words, const char *word, const char *next, bo
 }
 
 /* "-w", "-wn", "-o json", "-ojson" */
-static int take_short(struct words *words, const char *word, const char *next, bool *used, struct error *err)
+static int take_short(struct words *words, const char *first, const char *word, const char *next, bool *used, struct error *err)
 {
 	for (const char *letter = word + 1; *letter; letter++) {
-		int id = option_find_letter(*letter);
+		int id = option_find_letter(*letter, first);
 		const char *value = "";
 		int rc;
 
@@ -187,6 +226,7 @@ static int take_short(struct words *words, const char *word, const char *next, b
 
 int words_split(int argc, char *const *argv, struct words *words, struct error *err)
 {
+	const char *first = first_word(argc, argv);
 	bool options_ended = false;
 
 	memset(words, 0, sizeof(*words));
@@ -204,7 +244,7 @@ int words_split(int argc, char *const *argv, struct words *words, struct error *
 		} else if (word[1] == '-') {
 			rc = take_long(words, word, next, &used, err);
 		} else {
-			rc = take_short(words, word, next, &used, err);
+			rc = take_short(words, first, word, next, &used, err);
 		}
 		if (rc)
 			return rc;

@@ -43,18 +43,24 @@ enum option_id {
 	OPTION_OUTPUT,
 	OPTION_ASCII,
 	OPTION_SOCKET,
+	OPTION_REASON,
+	OPTION_IF_GENERATION,
+	OPTION_FOLLOW,
+	OPTION_FOR,
+	OPTION_TIMEOUT,
 	OPTION_HELP,
 	OPTION_COUNT,
 };
 
-#define OPTION_BIT(id) (1u << (id))
+#define OPTION_BIT(id) (UINT64_C(1) << (id))
 
 struct option {
 	const char *name;  /* without the dashes */
-	char letter;       /* its short form, or 0 */
+	char letter;       /* its short form, or 0; one letter may be of two options, if all but one of them are `only` */
 	const char *value; /* the word for its value in usage; NULL: a flag */
 	const char *help;
 	const char *const *choices; /* the only values it takes, NULL-terminated; NULL: its command checks it */
+	const char *only;           /* its letter is for the command that begins with this word; NULL: for all */
 };
 
 extern const struct option options[OPTION_COUNT];

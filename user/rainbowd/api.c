@@ -4,7 +4,6 @@
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 #include "api.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "history.h"
 #include "peer.h"
 #include "routes.h"
 
@@ -29,22 +29,20 @@ struct api {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
-/* Only for how long things took; what decides gets its time as an argument. */
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* --- requests and replies -------------------------------------------------------------------------------------------------- */
+
+void request_forget(struct evhttp_request *http)
+{
+	if (!evhttp_request_get_connection(http))
+		evhttp_request_free(http);
+}
 
 static void on_client_gone(struct evhttp_connection *connection, void *arg)
 {
 	struct request *request = arg;
 
 	(void)connection;
+	request_forget(request->http);
 	request->http = NULL;
 }
 
@@ -62,6 +60,9 @@ static void request_free(struct request *request)
 		free(request->variable[i]);
 	evhttp_clear_headers(&request->query);
 	json_decref(request->body);
+	if (request->note)
+		note_fini(request->note);
+	free(request->note);
 	free(request);
 }
 
@@ -87,11 +88,15 @@ static void send_error(struct evhttp_request *http, int status, const struct err
 	json_decref(reply);
 }
 
-/* A change says how long it took, from the request to the reply. */
+/* A change says how long it took, from the request to the reply, and to which generation it led. */
 static void set_took(const struct request *request, json_t *reply)
 {
+	int64_t generation = request->note ? request->note->generation : -1;
+
+	if (generation >= 0 && json_object_get(reply, "generation"))
+		json_object_set_new(reply, "generation", json_unless(generation == 0, json_integer(generation)));
 	if (json_object_get(reply, "took_ms"))
-		json_object_set_new(reply, "took_ms", json_real((double)(now_us() - request->began_us) / 1000));
+		json_object_set_new(reply, "took_ms", json_real((double)(monotonic_us() - request->began_us) / 1000));
 }
 
 void request_finish(struct request *request, int rc, json_t *reply, const struct error *err)
@@ -149,7 +154,28 @@ static bool route_takes(const struct route *route, const char *name)
 	for (i = 0; route->query[i]; i++)
 		if (strcmp(route->query[i], name) == 0)
 			return true;
-	return route->is_change && strcmp(name, "dry_run") == 0;
+	if (!route->is_change)
+		return false;
+	return strcmp(name, "dry_run") == 0 || strcmp(name, "reason") == 0 ||
+	       (strcmp(name, "if_generation") == 0 && strstr(route->pattern, ":service"));
+}
+
+/* What every change may be given: why, and what it expects. */
+static int read_note(struct request *request, struct error *err)
+{
+	const char *reason = request_query(request, "reason");
+	uint64_t generation;
+	int rc = 0;
+
+	if (reason)
+		rc = note_reason_check(reason, err);
+	if (reason && !rc)
+		text_copy(request->note->reason, sizeof(request->note->reason), reason);
+	if (!rc && request_query(request, "if_generation"))
+		rc = request_query_number(request, "if_generation", 0, UINT32_MAX, 0, &generation, err);
+	if (!rc && request_query(request, "if_generation"))
+		request->note->if_generation = (int64_t)generation;
+	return rc;
 }
 
 static int read_query(struct request *request, const struct route *route, const char *text, struct error *err)
@@ -166,7 +192,7 @@ static int read_query(struct request *request, const struct route *route, const 
 	if (dry_run && strcmp(dry_run, "true") != 0 && strcmp(dry_run, "false") != 0)
 		return error_set(err, ERROR_BAD_INPUT, "dry_run", "dry_run must be true or false");
 	request->dry_run = dry_run && strcmp(dry_run, "true") == 0;
-	return 0;
+	return request->note ? read_note(request, err) : 0;
 }
 
 static int read_body(struct request *request, struct evhttp_request *http, struct error *err)
@@ -188,14 +214,69 @@ static int read_body(struct request *request, struct evhttp_request *http, struc
 	return 0;
 }
 
-static int read_request(struct request *request, const struct route **route, struct evhttp_request *http, struct error *err)
+/* The variable of the pattern with this name, or NULL. */
+static const char *variable_of(const struct request *request, const struct route *route, const char *name)
 {
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(http);
-	const char *path = evhttp_uri_get_path(uri);
-	int rc = route_find(method_name(http), path ? path : "", route, request->variable, err);
+	const char *at = route->pattern;
+	size_t i;
 
+	for (i = 0; (at = strstr(at, "/:")) && i < REQUEST_VARIABLES; i++) {
+		at += 2;
+		if (strncmp(at, name, strlen(name)) == 0 && strchr("/", at[strlen(name)]))
+			return request->variable[i];
+	}
+	return NULL;
+}
+
+static void copy_clean(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%s", text ? text : "");
+	text_clean(to);
+}
+
+/* Until the command says what it did, the history has what was asked. */
+static void describe(struct request *request, const struct route *route)
+{
+	struct note *note = request->note;
+	char *body = json_object_size(request->body) ? json_dumps(request->body, JSON_COMPACT) : NULL;
+	const char *last = strrchr(route->pattern, '/');
+
+	if (route->verb)
+		copy_clean(note->verb, sizeof(note->verb), route->verb);
+	else
+		snprintf(note->verb, sizeof(note->verb), "%.8s %.20s", route->method, last[1] == ':' ? "" : last + 1);
+	copy_clean(note->service, sizeof(note->service), variable_of(request, route, "service"));
+	copy_clean(note->version, sizeof(note->version), variable_of(request, route, "version"));
+	snprintf(note->sentence, sizeof(note->sentence), "%s%s%s%s%s%s%.300s", note->verb, *note->service ? " " : "",
+		 note->service, *note->version ? " " : "", note->version, body ? " " : "", body ? body : "");
+	text_clean(note->sentence);
+	free(body);
+}
+
+static int note_begin(struct request *request, const struct peer *peer, struct error *err)
+{
+	request->note = malloc(sizeof(*request->note));
+	if (!request->note)
+		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	note_init(request->note);
+	note_by_peer(request->note, peer->uid, peer->pid);
+	request->note->began_us = request->began_us;
+	return 0;
+}
+
+static int read_request(struct request *request, const struct route **route, const struct peer *peer, struct error *err)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request->http);
+	const char *path = evhttp_uri_get_path(uri);
+	int rc = route_find(method_name(request->http), path ? path : "", route, request->variable, err);
+
+	if (!rc && (*route)->is_change)
+		rc = note_begin(request, peer, err);
 	rc = rc ? rc : read_query(request, *route, evhttp_uri_get_query(uri), err);
-	return rc ? rc : read_body(request, http, err);
+	rc = rc ? rc : read_body(request, request->http, err);
+	if (!rc && request->note)
+		describe(request, *route);
+	return rc;
 }
 
 static int status_of(const struct error *err)
@@ -204,12 +285,12 @@ static int status_of(const struct error *err)
 										 : error_http_status(err->code);
 }
 
-static bool refuse_stranger(struct evhttp_request *http)
+static bool refuse_stranger(struct evhttp_request *http, struct peer *peer)
 {
 	struct evhttp_connection *connection = evhttp_request_get_connection(http);
 	struct error err;
 
-	if (!peer_check(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), &err))
+	if (!peer_check(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), peer, &err))
 		return false;
 	send_error(http, 403, &err);
 	return true;
@@ -226,6 +307,30 @@ static bool refuse_large(struct evhttp_request *http)
 	return true;
 }
 
+/*
+ * The command and what came of it. A refusal stays in the history, too, if the command was well-formed: what could not be read was no
+ * command yet.
+ */
+static int run_change(struct request *request, const struct route *route, json_t **reply, struct error *err)
+{
+	struct daemon *daemon = request->daemon;
+	int rc;
+
+	daemon->asking = request->note;
+	rc = route->handle(request, reply, err);
+	daemon->asking = NULL;
+	if (request->dry_run)
+		return rc;
+	log_info("api", "%s %s: %s", route->method, evhttp_request_get_uri(request->http),
+		 rc ? err->message : json_string_value(json_object_get(*reply, "done")) ?: "under way");
+	if (rc && err->code != ERROR_BAD_INPUT) {
+		note_failed(request->note, err);
+		note_fini(request->note); /* nothing has changed */
+		history_note(daemon, request->note);
+	}
+	return rc;
+}
+
 static void on_request(struct evhttp_request *http, void *arg)
 {
 	struct api *api = arg;
@@ -233,9 +338,10 @@ static void on_request(struct evhttp_request *http, void *arg)
 	const struct route *route = NULL;
 	struct error err = {0};
 	json_t *reply = NULL;
+	struct peer peer;
 	int rc;
 
-	if (refuse_stranger(http) || refuse_large(http))
+	if (refuse_stranger(http, &peer) || refuse_large(http))
 		return;
 	request = calloc(1, sizeof(*request));
 	if (!request) {
@@ -244,18 +350,15 @@ static void on_request(struct evhttp_request *http, void *arg)
 	}
 	request->daemon = api->daemon;
 	request->http = http;
-	request->began_us = now_us();
+	request->began_us = monotonic_us();
 	TAILQ_INIT(&request->query);
-	rc = read_request(request, &route, http, &err);
+	rc = read_request(request, &route, &peer, &err);
 	if (rc) {
 		send_error(http, status_of(&err), &err);
 		request_free(request);
 		return;
 	}
-	rc = route->handle(request, &reply, &err);
-	if (route->is_change && !request->dry_run)
-		log_info("api", "%s %s: %s", route->method, evhttp_request_get_uri(http),
-			 rc ? err.message : json_string_value(json_object_get(reply, "done")) ?: "under way");
+	rc = request->note ? run_change(request, route, &reply, &err) : route->handle(request, &reply, &err);
 	if (rc || !request->deferred)
 		request_finish(request, rc, reply, &err);
 }

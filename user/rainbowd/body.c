@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Reading JSON that may hold anything, and the few shapes that replies are made of. */
+/* Reading JSON that may hold anything, and the reply to a change. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -92,53 +92,18 @@ int body_percent(const json_t *value, const char *field, uint32_t *permille, str
 	return 0;
 }
 
-json_t *json_percent(uint32_t permille)
-{
-	return permille % 10 ? json_real(permille / 10.0) : json_integer(permille / 10);
-}
-
-json_t *json_instant(struct instant at)
-{
-	char text[INSTANT_TEXT_SIZE];
-
-	return at.unix_ms ? json_string(instant_format(at, text)) : json_null();
-}
-
-json_t *json_unless(bool unknown, json_t *value)
-{
-	if (!unknown)
-		return value;
-	json_decref(value);
-	return json_null();
-}
-
-json_t *json_endpoint(const struct endpoint *at)
-{
-	char text[ADDR_TEXT_SIZE];
-
-	return json_string(endpoint_format(&at->addr, at->port, text));
-}
-
-static json_t *text_or_null(const char *text)
-{
-	return text[0] ? json_string(text) : json_null();
-}
-
-json_t *json_tuple(const struct tuple *tuple)
-{
-	return json_pack("{s:o, s:o, s:o, s:o}", "code", text_or_null(tuple->code), "model", text_or_null(tuple->model),
-			 "prompts", text_or_null(tuple->prompts), "tools", text_or_null(tuple->tools));
-}
-
 json_t *reply_done(const struct request *request, const struct service *service, const char *format, ...)
 {
 	json_t *generation = service && service->generation ? json_integer(service->generation) : json_null();
-	char done[512];
+	char done[NOTE_SENTENCE_SIZE];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(done, sizeof(done), format, args);
 	va_end(args);
+	text_clean(done);
+	if (request->note)
+		text_copy(request->note->sentence, sizeof(request->note->sentence), done);
 	return json_pack("{s:s, s:f, s:o, s:b}", "done", done, "took_ms", 0.0, "generation", generation, "dry_run",
 			 (int)request->dry_run);
 }

@@ -6,6 +6,8 @@
 #include "closer.h"
 #include "commands.h"
 #include "common/log.h"
+#include "common/text.h"
+#include "events.h"
 #include "give.h"
 #include "store.h"
 #include "wheel.h"
@@ -29,6 +31,19 @@ static void read_counts(struct change *change)
 	}
 }
 
+static int check_generation(const struct change *change, struct error *err)
+{
+	const struct service *service = change->before;
+
+	if (!change->note || change->note->if_generation < 0 || change->note->if_generation == service->generation)
+		return 0;
+	return error_set(
+	    err, ERROR_CONFLICT, "if_generation",
+	    "service %s is at generation %u, not at %lld as this command expects; see what has changed: rainbowctl "
+	    "history %s",
+	    service->name, service->generation, (long long)change->note->if_generation, service->name);
+}
+
 int change_begin(struct change *change, struct daemon *daemon, const char *name, struct error *err)
 {
 	int rc;
@@ -36,11 +51,13 @@ int change_begin(struct change *change, struct daemon *daemon, const char *name,
 	memset(change, 0, sizeof(*change));
 	change->daemon = daemon;
 	change->owned = true;
+	change->note = daemon->asking;
 	if (!name) {
 		change->after = service_new();
 		return 0;
 	}
 	rc = model_get_service(&daemon->model, name, &change->before, err);
+	rc = rc ? rc : check_generation(change, err);
 	if (rc)
 		return rc;
 	change->after = service_clone(change->before);
@@ -110,6 +127,17 @@ static void hold(struct ids *ids, enum id_kind kind, uint32_t id, int64_t now_ms
 	ids_hold(ids, kind, id);
 }
 
+/* The time of the last step, the commit itself, can not be in what it commits. */
+static int note_took(struct change *change, struct error *err)
+{
+	struct note *note = change->note;
+
+	if (!note || !note->began_us)
+		return 0;
+	note->took_us = monotonic_us() - note->began_us;
+	return store_note_took(change->daemon->store, note, err);
+}
+
 /* The rows are written before the maps: a database that is locked or full refuses while nothing has happened yet. */
 static int put_in_force(struct change *change, struct error *err)
 {
@@ -121,7 +149,10 @@ static int put_in_force(struct change *change, struct error *err)
 		store_abandon(daemon->store);
 		return rc;
 	}
-	rc = store_commit(daemon->store, err);
+	rc = note_took(change, err);
+	if (rc)
+		store_abandon(daemon->store);
+	rc = rc ? rc : store_commit(daemon->store, err);
 	if (rc && apply_undo(daemon->datapath, change->before, change->after, &undo))
 		log_error("change", "could not put the maps back: %s; SIGHUP tries again", undo.message);
 	return rc;
@@ -134,6 +165,19 @@ static bool service_weights_differ(const struct change *change)
 	return change->before ? weights_differ(change->before, change->after) : change->after->version_count > 0;
 }
 
+/* What the history will say of it. */
+static void fill_note(struct change *change)
+{
+	const struct service *service = change->after ? change->after : change->before;
+	struct note *note = change->note;
+
+	if (!note)
+		return;
+	note->generation = change->after ? change->after->generation : 0;
+	text_copy(note->service, sizeof(note->service), service->name);
+	note_difference(note, change->before, change->after);
+}
+
 /* All that can refuse before a map is touched. */
 static int prepare(struct change *change, bool dry_run, struct error *err)
 {
@@ -144,9 +188,11 @@ static int prepare(struct change *change, bool dry_run, struct error *err)
 		rc = give_ids(daemon->datapath, &daemon->ids, change->after, monotonic_ms(), err);
 	if (!rc && service_weights_differ(change))
 		turn_wheel(change->after);
+	if (!rc)
+		fill_note(change);
 	if (rc || dry_run)
 		return rc;
-	return store_stage(daemon->store, change->before, change->after, err);
+	return store_stage(daemon->store, change->before, change->after, change->note, err);
 }
 
 /* From now on no handshake begins in them. */
@@ -175,6 +221,7 @@ static void settle(struct change *change)
 	change->before = NULL;
 	change->owned = false;
 	closer_review(change->daemon->closer);
+	events_poke(change->daemon->events);
 }
 
 int change_commit(struct change *change, bool dry_run, struct error *err)
@@ -187,6 +234,8 @@ int change_commit(struct change *change, bool dry_run, struct error *err)
 		return rc;
 	}
 	rc = put_in_force(change, err);
+	if (rc && change->note)
+		change->note->id = 0; /* it went with the transaction */
 	if (rc)
 		each_gone(ids, change->after, change->before, ids_retire, monotonic_ms());
 	else

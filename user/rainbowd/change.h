@@ -2,12 +2,14 @@
 /*
  * One command from copy to acknowledgement: begin gives a copy of the service to edit; commit writes it to the database, applies it to the
  * maps (a barrier), ends the transaction and puts it in the model's place. A database that refuses does so before a map is touched;
- * where it fails at the very end, the maps are put back.
+ * where it fails at the very end, the maps are put back. Its row in the history is written in the same transaction: the history has what
+ * was acknowledged, and nothing else.
  */
 #ifndef RAINBOW_CHANGE_H
 #define RAINBOW_CHANGE_H
 
 #include "daemon.h"
+#include "note.h"
 
 struct change {
 	struct daemon *daemon;
@@ -15,9 +17,11 @@ struct change {
 	struct service *after;  /* to be edited; NULL: it is removed */
 	struct counts counts;   /* of the service's versions and backends, when it began */
 	bool owned;             /* after belongs to the change, not yet to the model */
+	struct note
+	    *note; /* its row in the history: by change_begin that of the command under way, or NULL, which leaves none */
 };
 
-/* name NULL: a new service. -ERROR_NOT_FOUND. */
+/* name NULL: a new service. -ERROR_NOT_FOUND, or -ERROR_CONFLICT: it is not at the generation that the command expects. */
 int change_begin(struct change *change, struct daemon *daemon, const char *name, struct error *err);
 /* The service goes. */
 void change_remove(struct change *change);

@@ -10,6 +10,7 @@
 #include "closer.h"
 #include "common/log.h"
 #include "drain.h"
+#include "history.h"
 #include "pace.h"
 #include "probe.h"
 #include "roll.h"
@@ -254,11 +255,37 @@ static bool job_step(struct closing *job, int64_t until_ms)
 	return true;
 }
 
+static const struct service *service_of(const struct closing *job)
+{
+	const struct model *model = &job->daemon->model;
+	size_t i;
+
+	for (i = 0; i < model->count; i++)
+		if (model->services[i]->id == job->order.service)
+			return model->services[i];
+	return NULL;
+}
+
+/* Of an eviction it is the keeper who tells, when the order is done with. */
+static void tell_closed(const struct closing *job)
+{
+	const struct service *service = service_of(job);
+	const char *label = datapath_version(job->daemon->datapath, job->order.version)->label;
+	struct note note;
+
+	if (!service || !job->closed || job->order.purpose != CLOSER_DEADLINE)
+		return;
+	note_of_rainbowd(&note, "closed", service, label, "%llu session%s of version %s of %s closed at the deadline",
+			 (unsigned long long)job->closed, job->closed == 1 ? "" : "s", label, service->name);
+	history_note(job->daemon, &note);
+}
+
 static void job_finish(struct closer *closer, struct closing *job)
 {
 	if (job->roll.count)
 		log_info("closer", "closed %llu sessions of version %s", (unsigned long long)job->closed,
 			 datapath_version(closer->daemon->datapath, job->order.version)->label);
+	tell_closed(job);
 	census_hurry(closer->daemon->census);
 	if (job->order.purpose == CLOSER_EVICT || job->roll.count == 0) {
 		job->finished = true;
@@ -317,6 +344,13 @@ enum closer_state closer_state_of(const struct closer *closer, uint32_t version,
 	if (!job)
 		return CLOSER_NONE;
 	return job->finished ? CLOSER_FINISHED : CLOSER_BUSY;
+}
+
+uint64_t closer_closed(const struct closer *closer, uint32_t version, enum closer_purpose purpose)
+{
+	const struct closing *job = job_find(closer, version, purpose);
+
+	return job ? job->closed : 0;
 }
 
 void closer_forget(struct closer *closer, uint32_t version, enum closer_purpose purpose)

@@ -36,6 +36,8 @@ enum closer_state { CLOSER_NONE, CLOSER_BUSY, CLOSER_FINISHED };
 
 /* How far such an order is. Finished: remembered until it is forgotten; a deadline only if its walk met nothing left to close. */
 enum closer_state closer_state_of(const struct closer *closer, uint32_t version, enum closer_purpose purpose);
+/* How many sessions it has closed so far. */
+uint64_t closer_closed(const struct closer *closer, uint32_t version, enum closer_purpose purpose);
 void closer_forget(struct closer *closer, uint32_t version, enum closer_purpose purpose);
 /* To be called when the model has changed: abandons the orders that it no longer gives. */
 void closer_review(struct closer *closer);

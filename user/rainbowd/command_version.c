@@ -4,6 +4,7 @@
 #include <string.h>
 #include "commands.h"
 #include "common/text.h"
+#include "tuple.h"
 
 static size_t count_versions(const struct model *model)
 {
@@ -118,6 +119,23 @@ static int check_tuple(const struct tuple *tuple, struct error *err)
 	return rc ? rc : tuple_text_check(tuple->tools, "tools", err);
 }
 
+/* A label stands for one tuple for ever. */
+static int refuse_known(const struct service *service, const struct version *version, const struct tuple *tuple,
+			struct error *err)
+{
+	char layers[TUPLE_DIFF_SIZE];
+
+	tuple_diff(&version->tuple, tuple, layers);
+	if (*layers)
+		return error_set(err, ERROR_CONFLICT, "label",
+				 "version %s of %s exists with another tuple (%s); a version is immutable: give the new one "
+				 "another label",
+				 version->label, service->name, layers);
+	return error_set(err, ERROR_CONFLICT, "label",
+			 "version %s of service %s exists already, with this very tuple; rainbowctl version list %s shows it",
+			 version->label, service->name, service->name);
+}
+
 int command_version_add(const struct model *model, struct service *service, const struct version *order, struct instant now,
 			struct error *err)
 {
@@ -128,10 +146,9 @@ int command_version_add(const struct model *model, struct service *service, cons
 
 	if (rc)
 		return rc;
-	if (service_find_version(service, order->label))
-		return error_set(err, ERROR_CONFLICT, "label",
-				 "version %s of service %s exists already; rainbowctl version list %s shows it", order->label,
-				 service->name, service->name);
+	version = service_find_version(service, order->label);
+	if (version)
+		return refuse_known(service, version, &order->tuple, err);
 	rc = check_tuple(&order->tuple, err);
 	rc = rc ? rc : check_version_room(model, service, err);
 	rc = rc ? rc : check_backends(model, service, order, err);

@@ -75,6 +75,14 @@ int command_rollback(struct service *service, const char *to, enum rollback_sess
 int command_evict(struct service *service, const char *label, struct duration older_than, uint32_t rate, struct instant now,
 		  struct error *err);
 
+/* --- locks and quarantine (command_lock.c) */
+/* For automation and declarative applies, before they change anything. -ERROR_CONFLICT: it names who locked it, since when and why. */
+int service_check_unlocked(const struct service *service, struct error *err);
+int command_lock(struct service *service, uint32_t uid, const char *reason, struct instant now, struct error *err);
+void command_unlock(struct service *service);
+int command_quarantine(struct service *service, const char *label, const char *reason, struct error *err);
+int command_unquarantine(struct service *service, const char *label, struct error *err);
+
 /* --- steers (command_steer.c) */
 int command_steer_add(const struct model *model, struct service *service, const struct cidr *range, const char *label,
 		      struct error *err);

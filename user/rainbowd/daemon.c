@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "daemon.h"
 #include "fetch.h"
+#include "events.h"
 #include "ghosts.h"
 #include "hook.h"
 #include "keeper.h"
@@ -84,6 +85,8 @@ static int open_state(struct daemon *daemon, struct error *err)
 	bool adopted;
 	int rc = store_open(&daemon->store, daemon->config.state_dir, err);
 
+	if (!rc && daemon->config.history)
+		store_keep_history(daemon->store, daemon->config.history);
 	rc = rc ? rc : store_secret(daemon->store, daemon->secret, err);
 	rc = rc ? rc : store_load(daemon->store, &daemon->model, err);
 	rc = rc ? rc : samples_open(&daemon->samples, daemon->store, err);
@@ -189,6 +192,7 @@ static int start_parts(struct daemon *daemon, struct error *err)
 	rc = rc ? rc : fetch_new(&daemon->fetch, daemon->base, err);
 	rc = rc ? rc : hook_new(&daemon->hook, daemon->base, daemon->fetch, err);
 	rc = rc ? rc : sources_new(&daemon->sources, daemon->fetch, daemon->hook, daemon->samples, err);
+	rc = rc ? rc : events_new(&daemon->events, daemon, err);
 	if (!rc && probe_open(&daemon->probe, &probe_err))
 		log_warn("daemon",
 			 "%s; idle sessions that are closed hear of it only with their next packet, and vanished clients "
@@ -296,6 +300,7 @@ void daemon_stop(struct daemon *daemon)
 	worker_free(daemon->worker);
 	save_last(daemon);
 	restore_free(daemon->restore);
+	events_free(daemon->events);
 	api_free(daemon->api);
 	sources_free(daemon->sources);
 	hook_free(daemon->hook);

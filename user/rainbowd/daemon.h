@@ -12,9 +12,11 @@ struct census;
 struct closer;
 struct event_base;
 struct fetch;
+struct events;
 struct ghosts;
 struct hook;
 struct keeper;
+struct note;
 struct probe;
 struct restore;
 struct samples;
@@ -30,6 +32,7 @@ struct daemon_config {
 	uint32_t pins; /* 0: as they are, or the default */
 	uint32_t nursery;
 	int64_t save_every_ms; /* the pins, for a reboot; 0: only at the end */
+	uint32_t history;      /* rows that are kept; 0: HISTORY_ROWS */
 	struct hook_wish wishes[RAINBOW_MAX_HOOKS];
 	size_t wish_count; /* 0: those of the database */
 };
@@ -56,6 +59,8 @@ struct daemon {
 	struct keeper *keeper;
 	struct saver *saver;
 	struct restore *restore; /* NULL: nobody is to be asked */
+	struct events *events;   /* who listens to the history */
+	struct note *asking;     /* of the command whose handler runs now; NULL: none does */
 	struct api *api;
 	bool made;   /* the maps were not there before */
 	bool remove; /* on the way out, remove hooks and maps */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <event2/event.h>
 #include "handlers.h"
+#include "history.h"
 
 static uint64_t count_live(struct daemon *daemon)
 {
@@ -28,6 +29,7 @@ int handle_detach(struct request *request, json_t **reply, struct error *err)
 	json_object_set_new(*reply, "live", json_integer((json_int_t)live));
 	if (request->dry_run)
 		return 0;
+	history_note(request->daemon, request->note);
 	request->daemon->remove = true;
 	event_base_loopexit(request->daemon->base, &soon);
 	return 0;

@@ -79,9 +79,9 @@ int handle_drain(struct request *request, json_t **reply, struct error *err)
 		return rc;
 	rc = read_drain(request->body, &order, err);
 	rc = rc ? rc : command_drain(change.after, request->variable[1], &order, &change.counts, instant_now(), err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
 		*reply = reply_drain(request, &change, service_find_version(change.after, request->variable[1]));
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	keeper_poke(request->daemon->keeper);
 	return rc;
@@ -101,7 +101,6 @@ int handle_undrain(struct request *request, json_t **reply, struct error *err)
 	was_active = was && was->state == RAINBOW_VERSION_ACTIVE;
 	rc = body_check_keys(request->body, keys, err);
 	rc = rc ? rc : command_undrain(change.after, request->variable[1], err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc && was_active)
 		*reply = reply_done(request, change.after, "version %s of %s is active already", request->variable[1],
 				    change.after->name);
@@ -110,6 +109,7 @@ int handle_undrain(struct request *request, json_t **reply, struct error *err)
 		    reply_done(request, change.after,
 			       "version %s of %s is active with no share; give it one: rainbowctl set-weight %s %s=PERCENT ...",
 			       request->variable[1], change.after->name, change.after->name, request->variable[1]);
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }
@@ -162,6 +162,16 @@ static void start_closing(struct request *request, const struct change *change)
 	closer_start(request->daemon->closer, &order);
 }
 
+/* How many they are is known only when they are found; that row is the keeper's. */
+static void tell_eviction(struct request *request, const struct change *change, const struct eviction_order *order)
+{
+	char age[DURATION_TEXT_SIZE];
+
+	note_tell(request->note, "closing sessions of version %s of %s%s%s", request->variable[1], change->after->name,
+		  order->older_than.ms ? " that are older than " : "",
+		  order->older_than.ms ? duration_format(order->older_than, age) : "");
+}
+
 int handle_evict(struct request *request, json_t **reply, struct error *err)
 {
 	struct eviction_order order = {0};
@@ -173,6 +183,8 @@ int handle_evict(struct request *request, json_t **reply, struct error *err)
 		return rc;
 	rc = read_eviction(request->body, &order, err);
 	rc = rc ? rc : command_evict(change.after, request->variable[1], order.older_than, order.rate, instant_now(), err);
+	if (!rc)
+		tell_eviction(request, &change, &order);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
 		start_closing(request, &change);

@@ -10,14 +10,14 @@ static json_t *json_service(const struct service *service)
 {
 	char address[ADDR_TEXT_SIZE], idle[DURATION_TEXT_SIZE], probe[DURATION_TEXT_SIZE];
 
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "name", service->name, "address",
-			 addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol",
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:I}", "name", service->name,
+			 "address", addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol",
 			 protocol_name(service->protocol), "mode", "nat", "affinity", affinity_name(service->affinity),
 			 "selection", selection_name(service->selection), "stray", stray_name(service->stray), "idle_timeout",
 			 duration_format(service->idle_timeout, idle), "probe_idle",
 			 service->probe_idle.ms ? duration_format(service->probe_idle, probe) : "0", "client_prefix",
-			 (json_int_t)service->client_prefix, "generation", (json_int_t)service->generation, "versions",
-			 (json_int_t)service->version_count);
+			 (json_int_t)service->client_prefix, "generation", (json_int_t)service->generation, "lock",
+			 json_lock(&service->lock), "versions", (json_int_t)service->version_count);
 }
 
 int handle_service_list(struct request *request, json_t **reply, struct error *err)
@@ -124,11 +124,11 @@ int handle_service_add(struct request *request, json_t **reply, struct error *er
 
 	rc = rc ? rc : read_service(request->body, change.after, err);
 	rc = rc ? rc : command_service_add(&request->daemon->model, change.after, err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
 		*reply = reply_done(request, change.after, "service %s on %s/%s added; it has no version yet",
 				    change.after->name, endpoint_format(&change.after->at.addr, change.after->at.port, address),
 				    protocol_name(change.after->protocol));
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }
@@ -153,13 +153,13 @@ int handle_service_set(struct request *request, json_t **reply, struct error *er
 	if (rc)
 		return rc;
 	rc = command_service_set(change.after, &order, err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
 		*reply = reply_done(request, change.after, "sessions of %s end after %s without a packet; %s%s",
 				    change.after->name, duration_format(change.after->idle_timeout, idle),
 				    change.after->probe_idle.ms ? "their clients are asked after "
 								: "their clients are not asked before",
 				    change.after->probe_idle.ms ? duration_format(change.after->probe_idle, probe) : "");
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }
@@ -175,9 +175,9 @@ int handle_service_remove(struct request *request, json_t **reply, struct error 
 		return rc;
 	rc = command_service_remove(change.before, &change.counts, err);
 	change_remove(&change);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
 		*reply = reply_done(request, NULL, "service %s removed", request->variable[0]);
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }

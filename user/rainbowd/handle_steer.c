@@ -55,10 +55,10 @@ int handle_steer_add(struct request *request, json_t **reply, struct error *err)
 		return rc;
 	rc = read_steer(request->body, &range, &version, err);
 	rc = rc ? rc : command_steer_add(&request->daemon->model, change.after, &range, version, err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
 		*reply = reply_done(request, change.after, "new sessions of %s from %s go to version %s", change.after->name,
 				    cidr_format(&range, text), version);
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }
@@ -74,10 +74,10 @@ int handle_steer_remove(struct request *request, json_t **reply, struct error *e
 		return rc;
 	rc = cidr_parse(request->variable[1], &range, "range", err);
 	rc = rc ? rc : command_steer_remove(change.after, &range, err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
 		*reply = reply_done(request, change.after, "new sessions of %s from %s follow the weights again",
 				    change.after->name, cidr_format(&range, text));
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }

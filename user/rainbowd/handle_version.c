@@ -26,10 +26,11 @@ static json_t *json_version(const struct daemon *daemon, const struct service *s
 {
 	const struct rainbow_version *entry = datapath_version(daemon->datapath, version->id);
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "service", service->name, "label", version->label, "state",
-			 version_state_name(version->state), "weight", json_percent(version->weight), "live",
-			 (json_int_t)entry->live, "created", json_instant(version->created), "tuple",
-			 json_tuple(&version->tuple), "backends", json_backends(version));
+	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:o}", "service", service->name, "label", version->label,
+			 "state", version_state_name(version->state), "weight", json_percent(version->weight), "live",
+			 (json_int_t)entry->live, "created", json_instant(version->created), "quarantine",
+			 json_text(version->quarantine), "tuple", json_tuple(&version->tuple), "backends",
+			 json_backends(version));
 }
 
 static void list_versions(const struct daemon *daemon, const struct service *service, json_t *list)
@@ -153,12 +154,13 @@ int handle_version_add(struct request *request, json_t **reply, struct error *er
 		return rc;
 	rc = read_version(request->body, &order, err);
 	rc = rc ? rc : command_version_add(&request->daemon->model, change.after, &order, instant_now(), err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
+	text_copy(request->note->version, sizeof(request->note->version), order.label);
 	if (!rc)
 		*reply = reply_done(request, change.after,
 				    "version %s added to %s with %zu backend%s; it takes %s %% of new sessions", order.label,
 				    change.after->name, order.backend_count, order.backend_count == 1 ? "" : "s",
 				    percent_format(service_find_version(change.after, order.label)->weight, percent));
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	free(order.backends);
 	return rc;
@@ -175,7 +177,6 @@ int handle_version_remove(struct request *request, json_t **reply, struct error 
 		return rc;
 	steers_before = change.after->steer_count;
 	rc = command_version_remove(change.after, request->variable[1], &change.counts, err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc) {
 		steers = steers_before - change.after->steer_count;
 		if (steers)
@@ -184,6 +185,7 @@ int handle_version_remove(struct request *request, json_t **reply, struct error 
 				    change.after->name, tail);
 		json_object_set_new(*reply, "steers", json_integer((json_int_t)steers));
 	}
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }
@@ -199,11 +201,11 @@ int handle_backend_add(struct request *request, json_t **reply, struct error *er
 		return rc;
 	rc = read_backend(request->body, &order, err);
 	rc = rc ? rc : command_backend_add(&request->daemon->model, change.after, request->variable[1], &order, err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
 		*reply = reply_done(request, change.after, "backend %s added to version %s of %s",
 				    endpoint_format(&order.at.addr, order.at.port, address), request->variable[1],
 				    change.after->name);
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }
@@ -220,7 +222,6 @@ int handle_backend_remove(struct request *request, json_t **reply, struct error 
 		return rc;
 	rc = endpoint_parse(request->variable[2], &at, "backend", err);
 	rc = rc ? rc : command_backend_remove(change.after, request->variable[1], &at, &change.counts, &stay, err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (stay)
 		snprintf(tail, sizeof(tail), "; %" PRIu64 " live session%s stay%s on it to the end", stay, stay == 1 ? "" : "s",
 			 stay == 1 ? "s" : "");
@@ -230,6 +231,7 @@ int handle_backend_remove(struct request *request, json_t **reply, struct error 
 			       endpoint_format(&at.addr, at.port, address), request->variable[1], change.after->name, tail);
 		json_object_set_new(*reply, "stay", json_integer((json_int_t)stay));
 	}
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }

@@ -71,10 +71,10 @@ int handle_set_weights(struct request *request, json_t **reply, struct error *er
 		return rc;
 	rc = read_weights(request->body, orders, &count, err);
 	rc = rc ? rc : command_set_weights(change.after, orders, count, &change.counts, err);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc)
 		*reply = reply_done(request, change.after, "new sessions of %s: %s", change.after->name,
 				    shares_format(change.after, shares, sizeof(shares)));
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }
@@ -129,12 +129,13 @@ int handle_rollback(struct request *request, json_t **reply, struct error *err)
 	rc = rc ? rc : command_rollback(change.after, to, sessions, &change.counts, instant_now(), &target, err);
 	if (!rc)
 		fate = fate_of(&change, sessions);
-	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	if (!rc) {
 		*reply = reply_done(request, change.after, "%s rolled back: all new sessions go to %s%s", change.after->name,
 				    target->label, fate);
+		text_copy(request->note->version, sizeof(request->note->version), target->label);
 		json_object_set_new(*reply, "to", json_string(target->label));
 	}
+	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;
 }

@@ -28,6 +28,14 @@ int handle_whois(struct request *request, json_t **reply, struct error *err);
 int handle_explain(struct request *request, json_t **reply, struct error *err);
 int handle_doctor(struct request *request, json_t **reply, struct error *err);
 int handle_samples(struct request *request, json_t **reply, struct error *err);
+int handle_history(struct request *request, json_t **reply, struct error *err);
+int handle_events(struct request *request, json_t **reply, struct error *err);
+int handle_lock(struct request *request, json_t **reply, struct error *err);
+int handle_unlock(struct request *request, json_t **reply, struct error *err);
+int handle_quarantine(struct request *request, json_t **reply, struct error *err);
+int handle_unquarantine(struct request *request, json_t **reply, struct error *err);
+int handle_version_diff(struct request *request, json_t **reply, struct error *err);
+int handle_version_env(struct request *request, json_t **reply, struct error *err);
 int handle_detach(struct request *request, json_t **reply, struct error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "closer.h"
 #include "common/log.h"
 #include "drain.h"
+#include "history.h"
 #include "keeper.h"
 #include "neighbour.h"
 #include "worker.h"
@@ -27,6 +28,7 @@ struct keeper {
 	int64_t attached_ms;
 	int64_t patient_until_ms; /* no changes before: the last one failed */
 	struct neighbour_round neighbours;
+	int64_t told_ms[RAINBOW_MAX_VERSIONS + 1]; /* by version: the deadline whose passing is in the history */
 	int64_t clocks_apart_ms; /* CLOCK_REALTIME less CLOCK_MONOTONIC when the kernel was told the deadlines */
 };
 
@@ -50,7 +52,8 @@ static void forget_eviction(struct service *service, uint32_t version)
 }
 
 /* Edits the service as a command would. On failure the service is as it was, and the next try waits a little. */
-static bool keeper_change(struct keeper *keeper, const struct service *service, uint32_t version, edit apply_edit)
+static bool keeper_change(struct keeper *keeper, const struct service *service, uint32_t version, edit apply_edit,
+			  struct note *note)
 {
 	struct change change;
 	struct error err;
@@ -58,9 +61,12 @@ static bool keeper_change(struct keeper *keeper, const struct service *service, 
 
 	if (!rc) {
 		apply_edit(change.after, version);
+		note->began_us = monotonic_us();
+		change.note = note;
 		rc = change_commit(&change, false, &err);
 		change_end(&change);
 	}
+	note_fini(note);
 	/* A session slipped in before the version was closed for good: no failure, it is only not empty yet. */
 	if (rc && rc != -ERROR_PRECONDITION) {
 		log_error("keeper", "%s", err.message);
@@ -117,10 +123,25 @@ static bool flows_may_be_left(const struct keeper *keeper, const struct service 
 	       closer_state_of(keeper->daemon->closer, version->id, CLOSER_DEADLINE) != CLOSER_FINISHED;
 }
 
+/* Once for each deadline; again after a restart, when the closing begins again, too. */
+static void tell_deadline(struct keeper *keeper, const struct service *service, const struct version *version, uint64_t live)
+{
+	struct note note;
+
+	if (keeper->told_ms[version->id] == version->drain.deadline.unix_ms)
+		return;
+	keeper->told_ms[version->id] = version->drain.deadline.unix_ms;
+	note_of_rainbowd(&note, "deadline", service, version->label,
+			 "the deadline of version %s of %s is over: closing %llu session%s", version->label, service->name,
+			 (unsigned long long)live, live == 1 ? "" : "s");
+	history_note(keeper->daemon, &note);
+}
+
 /* True if the model has changed: the caller's pointers into it are void. */
 static bool step_drain(struct keeper *keeper, const struct service *service, const struct version *version)
 {
 	struct drain_facts facts = read_facts(keeper, version);
+	struct note note;
 
 	switch (drain_next(&facts)) {
 	case DRAIN_FINISH:
@@ -129,11 +150,16 @@ static bool step_drain(struct keeper *keeper, const struct service *service, con
 			return false;
 		}
 		log_info("keeper", "version %s of %s is drained", version->label, service->name);
-		return keeper_change(keeper, service, version->id, mark_drained);
+		note_of_rainbowd(&note, "drained", service, version->label, "version %s of %s is drained", version->label,
+				 service->name);
+		return keeper_change(keeper, service, version->id, mark_drained, &note);
 	case DRAIN_REOPEN:
 		log_warn("keeper", "version %s of %s is draining again: a session was left", version->label, service->name);
-		return keeper_change(keeper, service, version->id, mark_draining);
+		note_of_rainbowd(&note, "draining", service, version->label,
+				 "version %s of %s is draining again: a session was left", version->label, service->name);
+		return keeper_change(keeper, service, version->id, mark_draining, &note);
 	case DRAIN_CLOSE:
+		tell_deadline(keeper, service, version, facts.live);
 		order_closing(keeper, service, version, CLOSER_DEADLINE);
 		return false;
 	case DRAIN_STAY:
@@ -149,6 +175,8 @@ static bool step_eviction(struct keeper *keeper, const struct service *service, 
 {
 	struct closer *closer = keeper->daemon->closer;
 	uint32_t id = version->id;
+	uint64_t closed;
+	struct note note;
 
 	if (!version->eviction.asked.unix_ms)
 		return false;
@@ -156,7 +184,10 @@ static bool step_eviction(struct keeper *keeper, const struct service *service, 
 		order_closing(keeper, service, version, CLOSER_EVICT);
 		return false;
 	}
-	if (!keeper_change(keeper, service, id, forget_eviction))
+	closed = closer_closed(closer, id, CLOSER_EVICT);
+	note_of_rainbowd(&note, "evicted", service, version->label, "%llu session%s of version %s of %s closed",
+			 (unsigned long long)closed, closed == 1 ? "" : "s", version->label, service->name);
+	if (!keeper_change(keeper, service, id, forget_eviction, &note))
 		return false;
 	closer_forget(closer, id, CLOSER_EVICT);
 	return true;
@@ -180,6 +211,8 @@ static void drop_unused(struct service *service, uint32_t backend)
 
 static bool step_backends(struct keeper *keeper, const struct service *service, const struct version *version)
 {
+	char at[ADDR_TEXT_SIZE];
+	struct note note;
 	size_t i;
 
 	for (i = 0; i < version->backend_count; i++) {
@@ -190,7 +223,10 @@ static bool step_backends(struct keeper *keeper, const struct service *service, 
 			continue;
 		log_info("keeper", "the last session on a removed backend of version %s of %s has ended", version->label,
 			 service->name);
-		return keeper_change(keeper, service, backend->id, drop_unused);
+		note_of_rainbowd(&note, "backend gone", service, version->label,
+				 "the last session on the removed backend %s of version %s of %s has ended",
+				 endpoint_format(&backend->at.addr, backend->at.port, at), version->label, service->name);
+		return keeper_change(keeper, service, backend->id, drop_unused, &note);
 	}
 	return false;
 }

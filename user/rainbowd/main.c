@@ -92,6 +92,11 @@ static int take_nursery(struct options *options, const char *value, struct error
 	return take_number(&options->config.nursery, value, 128, "nursery", err);
 }
 
+static int take_history(struct options *options, const char *value, struct error *err)
+{
+	return take_number(&options->config.history, value, 1, "history", err);
+}
+
 static int take_save_every(struct options *options, const char *value, struct error *err)
 {
 	struct duration every = {0};
@@ -146,6 +151,7 @@ static const struct option_row rows[] = {
     {"max-sessions", "N", "room for so many sessions; counts when the maps are made (default 262144)", take_max_sessions},
     {"nursery", "N", "room for so many unproven handshakes; likewise (default 65536)", take_nursery},
     {"save-every", "D", "save the pins for a reboot so often (default 60s; 0: only at the end)", take_save_every},
+    {"history", "N", "keep the newest N rows of the history (default 10000)", take_history},
     {"detach", NULL, "save the pins, remove hooks and maps, and exit", take_detach},
     {"log-level", "LEVEL", "error, warn, info (default) or debug", take_log_level},
     {"version", NULL, "print the version and exit", take_version},

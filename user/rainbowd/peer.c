@@ -48,7 +48,7 @@ static bool is_member(int socket, const struct ucred *peer, gid_t group)
 	return found;
 }
 
-int peer_check(int socket, struct error *err)
+int peer_check(int socket, struct peer *out, struct error *err)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
@@ -56,6 +56,7 @@ int peer_check(int socket, struct error *err)
 
 	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size))
 		return error_set(err, ERROR_PRECONDITION, NULL, "can not tell who is asking: %s", strerror(errno));
+	*out = (struct peer){.uid = peer.uid, .pid = peer.pid};
 	if (peer.uid == 0 || (peer_group(&group) && is_member(socket, &peer, group)))
 		return 0;
 	return error_set(err, ERROR_PRECONDITION, NULL,

@@ -9,9 +9,14 @@
 
 #define PEER_GROUP "rainbow" /* its members may, if it exists; root always may */
 
+struct peer {
+	uid_t uid;
+	pid_t pid;
+};
+
 /* The group's id; false if there is no such group. */
 bool peer_group(gid_t *group);
-/* 0, or -ERROR_PRECONDITION with a sentence for the peer. */
-int peer_check(int socket, struct error *err);
+/* 0 and who it is, or -ERROR_PRECONDITION with a sentence for the peer. */
+int peer_check(int socket, struct peer *peer, struct error *err);
 
 #endif

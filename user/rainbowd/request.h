@@ -8,6 +8,8 @@
 #include <event2/keyvalq_struct.h>
 #include "change.h"
 #include "daemon.h"
+#include "note.h"
+#include "shapes.h"
 
 #define REQUEST_VARIABLES 3
 
@@ -19,8 +21,9 @@ struct request {
 	json_t *body;                      /* an object; empty where none was sent */
 	struct evkeyvalq query;
 	bool dry_run;
+	struct note *note; /* of a change: who asks and why; reply_done writes what it did */
 	int64_t began_us;
-	struct evhttp_request *http; /* NULL: the client has gone */
+	struct evhttp_request *http; /* NULL: the client has gone, or the handler has taken it */
 	bool deferred;
 };
 
@@ -30,6 +33,8 @@ struct request {
  */
 typedef int (*request_handler)(struct request *request, json_t **reply, struct error *err);
 
+/* For the callback of a connection that closes: libevent has parted with a request that is not answered yet, if its client went. */
+void request_forget(struct evhttp_request *http);
 void request_defer(struct request *request);
 /* Sends the reply (takes the reference), or the error if rc is not 0; frees the request. */
 void request_finish(struct request *request, int rc, json_t *reply, const struct error *err);
@@ -50,17 +55,10 @@ int body_number(const json_t *object, const char *key, uint32_t min, uint32_t ma
 int body_percent(const json_t *value, const char *field, uint32_t *permille, struct error *err);
 
 /* --- replies */
-/* 12.5 and 5, not 5.0. */
-json_t *json_percent(uint32_t permille);
-/* RFC 3339, or null for none. */
-json_t *json_instant(struct instant at);
-json_t *json_unless(bool unknown, json_t *value);
-json_t *json_endpoint(const struct endpoint *at);
-json_t *json_tuple(const struct tuple *tuple);
-
 /*
  * The reply to a change: what it did in one sentence, and how long that took. service NULL: no generation. More members may be
- * added to it.
+ * added to it. Made before change_commit, so that the history has the sentence as well; what api.c knows only later (the time, the
+ * generation) it fills in.
  */
 json_t *reply_done(const struct request *request, const struct service *service, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

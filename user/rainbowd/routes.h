@@ -9,8 +9,10 @@ struct route {
 	const char *method;
 	const char *pattern; /* a part ":name" is a variable */
 	request_handler handle;
-	const char *query[4]; /* parameters that it takes, NULL-terminated; changes take dry_run as well */
+	const char *query
+	    [4]; /* parameters that it takes, NULL-terminated; changes take dry_run, reason and, below a service, if_generation as well */
 	bool is_change;
+	const char *verb; /* of a change, for the history, as in rainbowctl; NULL: the method and the path's last word */
 };
 
 /*

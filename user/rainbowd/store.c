@@ -13,7 +13,13 @@
 #include "common/text.h"
 #include "store_rows.h"
 
-#define STORE_SCHEMA 2
+#define STORE_SCHEMA 3
+
+#define HISTORY_SQL                                                                                                            \
+	"CREATE TABLE history (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, service TEXT NOT NULL,"           \
+	" version TEXT NOT NULL, actor TEXT NOT NULL, uid INTEGER NOT NULL, pid INTEGER NOT NULL, verb TEXT NOT NULL,"         \
+	" sentence TEXT NOT NULL, before TEXT, after TEXT, reason TEXT NOT NULL, outcome TEXT NOT NULL,"                       \
+	" took_us INTEGER NOT NULL);"
 
 static const char schema_sql[] =
     "CREATE TABLE secret (id INTEGER PRIMARY KEY CHECK (id = 1), high INTEGER NOT NULL, low INTEGER NOT NULL);"
@@ -21,25 +27,33 @@ static const char schema_sql[] =
     "CREATE TABLE service (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, address TEXT NOT NULL, port INTEGER NOT NULL,"
     " protocol TEXT NOT NULL, affinity TEXT NOT NULL, selection TEXT NOT NULL, stray TEXT NOT NULL, idle_ms INTEGER NOT NULL,"
     " client_prefix INTEGER NOT NULL, generation INTEGER NOT NULL, wheel BLOB NOT NULL,"
-    " probe_idle_ms INTEGER NOT NULL DEFAULT 0);"
+    " probe_idle_ms INTEGER NOT NULL DEFAULT 0, settings TEXT NOT NULL DEFAULT '', rollout TEXT NOT NULL DEFAULT '',"
+    " lock_since_ms INTEGER NOT NULL DEFAULT 0, lock_uid INTEGER NOT NULL DEFAULT 0, lock_reason TEXT NOT NULL DEFAULT '');"
     "CREATE TABLE version (id INTEGER PRIMARY KEY, service INTEGER NOT NULL REFERENCES service (id), place INTEGER NOT NULL,"
     " label TEXT NOT NULL, code TEXT NOT NULL, model TEXT NOT NULL, prompts TEXT NOT NULL, tools TEXT NOT NULL,"
     " state TEXT NOT NULL, weight INTEGER NOT NULL, previous_weight INTEGER NOT NULL, opened_before INTEGER NOT NULL,"
     " created_ms INTEGER NOT NULL, drain_started_ms INTEGER NOT NULL, drain_deadline_ms INTEGER NOT NULL,"
     " on_deadline TEXT NOT NULL, evict_asked_ms INTEGER NOT NULL, evict_cutoff_ms INTEGER NOT NULL,"
-    " evict_rate INTEGER NOT NULL, UNIQUE (service, label));"
+    " evict_rate INTEGER NOT NULL, quarantine TEXT NOT NULL DEFAULT '', duty TEXT NOT NULL DEFAULT '',"
+    " UNIQUE (service, label));"
     "CREATE TABLE backend (id INTEGER PRIMARY KEY, version INTEGER NOT NULL REFERENCES version (id), place INTEGER NOT NULL,"
     " address TEXT NOT NULL, port INTEGER NOT NULL, max_sessions INTEGER NOT NULL, leaving INTEGER NOT NULL);"
     "CREATE INDEX backend_version ON backend (version);"
     "CREATE TABLE steer (service INTEGER NOT NULL REFERENCES service (id), range TEXT NOT NULL,"
-    " version INTEGER NOT NULL REFERENCES version (id), PRIMARY KEY (service, range));"
-    "PRAGMA user_version = 2;";
+    " version INTEGER NOT NULL REFERENCES version (id), PRIMARY KEY (service, range));" HISTORY_SQL "PRAGMA user_version = 3;";
 
 /* From each schema to the next: what was not there gets the value that a new one gets by default. */
 static const char *const upgrade_sql[STORE_SCHEMA] = {
     [1] = "ALTER TABLE service ADD COLUMN probe_idle_ms INTEGER NOT NULL DEFAULT 0;"
 	  "UPDATE service SET probe_idle_ms = 900000 WHERE protocol = 'tcp';"
 	  "PRAGMA user_version = 2;",
+    [2] = "ALTER TABLE service ADD COLUMN settings TEXT NOT NULL DEFAULT '';"
+	  "ALTER TABLE service ADD COLUMN rollout TEXT NOT NULL DEFAULT '';"
+	  "ALTER TABLE service ADD COLUMN lock_since_ms INTEGER NOT NULL DEFAULT 0;"
+	  "ALTER TABLE service ADD COLUMN lock_uid INTEGER NOT NULL DEFAULT 0;"
+	  "ALTER TABLE service ADD COLUMN lock_reason TEXT NOT NULL DEFAULT '';"
+	  "ALTER TABLE version ADD COLUMN quarantine TEXT NOT NULL DEFAULT '';"
+	  "ALTER TABLE version ADD COLUMN duty TEXT NOT NULL DEFAULT '';" HISTORY_SQL "PRAGMA user_version = 3;",
 };
 
 int store_fail(struct store *store, struct error *err)
@@ -226,6 +240,7 @@ int store_open(struct store **out, const char *state_dir, struct error *err)
 	if (!store)
 		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
 	store->lock = -1;
+	store->history_rows = HISTORY_ROWS;
 	snprintf(path, sizeof(path), "%s/rainbow.db", state_dir);
 	rc = make_directory(state_dir, err);
 	rc = rc ? rc : take_directory(store, state_dir, err);

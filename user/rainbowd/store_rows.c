@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The model's rows: writing a service as the difference to what it was, and reading all of them. */
+#include <stdlib.h>
 #include <string.h>
 #include "common/text.h"
+#include "store_json.h"
 #include "store_rows.h"
 
 static const char *const statement_sql[STORE_STATEMENTS] = {
-    [STORE_PUT_SERVICE] = "INSERT OR REPLACE INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [STORE_PUT_VERSION] = "INSERT OR REPLACE INTO version VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STORE_PUT_SERVICE] = "INSERT OR REPLACE INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STORE_PUT_VERSION] =
+	"INSERT OR REPLACE INTO version VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STORE_PUT_BACKEND] = "INSERT OR REPLACE INTO backend VALUES (?, ?, ?, ?, ?, ?, ?)",
     [STORE_PUT_STEER] = "INSERT OR REPLACE INTO steer VALUES (?, ?, ?)",
     [STORE_DROP_SERVICE] = "DELETE FROM service WHERE id = ?",
@@ -40,6 +43,16 @@ static void row_text(struct row *row, const char *value)
 	sqlite3_bind_text(row->statement, ++row->column, value, -1, SQLITE_TRANSIENT);
 }
 
+/* As JSON, or "" for NULL; takes the reference. */
+static void row_json(struct row *row, json_t *json)
+{
+	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+
+	row_text(row, text ? text : "");
+	free(text);
+	json_decref(json);
+}
+
 static int put_service(struct store *store, const struct service *service, struct error *err)
 {
 	char text[ADDR_TEXT_SIZE];
@@ -61,6 +74,11 @@ static int put_service(struct store *store, const struct service *service, struc
 	row_number(&row, service->generation);
 	sqlite3_bind_blob(row.statement, ++row.column, service->wheel, sizeof(service->wheel), SQLITE_TRANSIENT);
 	row_number(&row, service->probe_idle.ms);
+	row_json(&row, store_json_settings(service));
+	row_json(&row, store_json_rollout(service));
+	row_number(&row, service->lock.since.unix_ms);
+	row_number(&row, service->lock.uid);
+	row_text(&row, service->lock.reason);
 	return store_step(store, row.statement, err);
 }
 
@@ -90,6 +108,8 @@ static int put_version(struct store *store, const struct service *service, const
 	row_number(&row, version->eviction.asked.unix_ms);
 	row_number(&row, version->eviction.cutoff.unix_ms);
 	row_number(&row, version->eviction.rate);
+	row_text(&row, version->quarantine);
+	row_text(&row, ""); /* duty */
 	return store_step(store, row.statement, err);
 }
 
@@ -210,7 +230,8 @@ static int save_steers(struct store *store, const struct service *before, const 
 	return rc;
 }
 
-int store_stage(struct store *store, const struct service *before, const struct service *after, struct error *err)
+int store_stage(struct store *store, const struct service *before, const struct service *after, struct note *note,
+		struct error *err)
 {
 	int rc = store_begin(store, err);
 
@@ -220,6 +241,8 @@ int store_stage(struct store *store, const struct service *before, const struct 
 	rc = rc ? rc : save_versions(store, before, after, err);
 	if (!rc)
 		rc = after ? put_service(store, after, err) : drop(store, STORE_DROP_SERVICE, before->id, err);
+	if (!rc && note)
+		rc = store_put_note(store, note, err);
 	rc = rc ? rc : store_flush(store, err);
 	return rc ? store_end(store, rc, err) : 0;
 }
@@ -288,6 +311,7 @@ static int bad_row(const char *table, sqlite3_stmt *row, struct error *err)
 static int read_service(struct model *model, sqlite3_stmt *row, struct error *err)
 {
 	struct service *service = service_new();
+	int rc;
 
 	service->id = column_u32(row, 0);
 	text_copy(service->name, sizeof(service->name), column_text(row, 1));
@@ -307,8 +331,15 @@ static int read_service(struct model *model, sqlite3_stmt *row, struct error *er
 		return bad_row("service", row, err);
 	}
 	memcpy(service->wheel, sqlite3_column_blob(row, 11), sizeof(service->wheel));
-	model_replace(model, NULL, service);
-	return 0;
+	service->lock.since = column_instant(row, 15);
+	service->lock.uid = column_u32(row, 16);
+	text_copy(service->lock.reason, sizeof(service->lock.reason), column_text(row, 17));
+	rc = store_json_read(service, column_text(row, 13), column_text(row, 14), err);
+	if (rc)
+		service_free(service);
+	else
+		model_replace(model, NULL, service);
+	return rc;
 }
 
 static int read_version(struct model *model, sqlite3_stmt *row, struct error *err)
@@ -335,6 +366,7 @@ static int read_version(struct model *model, sqlite3_stmt *row, struct error *er
 	version.eviction.asked = column_instant(row, 16);
 	version.eviction.cutoff = column_instant(row, 17);
 	version.eviction.rate = column_u32(row, 18);
+	text_copy(version.quarantine, sizeof(version.quarantine), column_text(row, 19));
 	service_append_version(service, &version);
 	return 0;
 }
