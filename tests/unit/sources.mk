@@ -50,3 +50,13 @@ unit/test_tcp_libs          := -lcmocka
 programs += unit/test_snapshot
 unit/test_snapshot_src      := tests/unit/test_snapshot.c $(rbd)snapshot.c $(common_pure)
 unit/test_snapshot_libs     := -lcmocka -lz
+
+# Settings, the declarative document, YAML.
+document_src := $(addprefix user/common/,document.c document_service.c settings.c settings_json.c settings_gate.c field.c error.c text.c addr.c duration.c)
+programs += unit/test_settings unit/test_document unit/test_yaml
+unit/test_settings_src      := tests/unit/test_settings.c $(document_src)
+unit/test_settings_libs     := -lcmocka -ljansson -lm
+unit/test_document_src      := tests/unit/test_document.c $(document_src)
+unit/test_document_libs     := -lcmocka -ljansson -lm
+unit/test_yaml_src          := tests/unit/test_yaml.c $(ctl)yaml.c $(ctl)yaml_print.c $(document_src)
+unit/test_yaml_libs         := -lcmocka -ljansson -lyaml -lm
