@@ -91,8 +91,6 @@ static int read_backends(const struct field *object, const struct document_servi
 
 	field_member(object, "backends", &list);
 	rc = rc ? rc : field_check_array(&list, RAINBOW_MAX_BACKENDS_PER_VERSION, err);
-	if (!rc && !json_array_size(list.json))
-		rc = field_refuse(&list, err, "is empty: version %s needs at least one backend", version->label);
 	if (rc)
 		return rc;
 	version->backends = elements(&list, sizeof(*version->backends));

@@ -28,5 +28,7 @@ int handle_whois(struct request *request, json_t **reply, struct error *err);
 int handle_explain(struct request *request, json_t **reply, struct error *err);
 int handle_doctor(struct request *request, json_t **reply, struct error *err);
 int handle_detach(struct request *request, json_t **reply, struct error *err);
+int handle_apply(struct request *request, json_t **reply, struct error *err);
+int handle_export(struct request *request, json_t **reply, struct error *err);
 
 #endif

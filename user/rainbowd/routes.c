@@ -30,6 +30,8 @@ static const struct route routes[] = {
     {"GET", "/v1/services/:service/explain", handle_explain, {"client"}},
     {"GET", "/v1/doctor", handle_doctor},
     {"POST", "/v1/detach", handle_detach, .is_change = true},
+    {"POST", "/v1/apply", handle_apply, .is_change = true},
+    {"GET", "/v1/export", handle_export, {"service"}},
 };
 
 /* The length of the part that begins here. */
