@@ -2,7 +2,7 @@
 
 # What all programs share, and rainbowctl.
 ctl := user/rainbowctl/
-ctl_parse_src := $(addprefix $(ctl),parse.c words.c commands.c request.c build_service.c build_traffic.c build_look.c completion.c) \
+ctl_parse_src := $(addprefix $(ctl),parse.c words.c commands.c request.c build_service.c build_traffic.c build_look.c build_declare.c completion.c) \
                  user/common/error.c user/common/text.c user/common/addr.c user/common/duration.c
 ctl_draw_src  := $(addprefix $(ctl),screen.c table.c value.c progress.c render_table.c render_status.c render_detail.c render_lists.c render_answers.c) \
                  user/common/error.c user/common/text.c user/common/duration.c
@@ -60,3 +60,12 @@ unit/test_document_src      := tests/unit/test_document.c $(document_src)
 unit/test_document_libs     := -lcmocka -ljansson -lm
 unit/test_yaml_src          := tests/unit/test_yaml.c $(ctl)yaml.c $(ctl)yaml_print.c $(document_src)
 unit/test_yaml_libs         := -lcmocka -ljansson -lyaml -lm
+
+programs += unit/test_reconcile
+unit/test_reconcile_src     := tests/unit/test_reconcile.c $(document_src) \
+                               $(addprefix $(rbd),reconcile.c difference.c export.c body.c model.c words.c command_service.c command_version.c command_weight.c command_drain.c command_steer.c)
+unit/test_reconcile_libs    := -lcmocka -ljansson -lm
+
+programs += unit/test_slices
+unit/test_slices_src        := tests/unit/test_slices.c $(ctl)slices.c $(document_src)
+unit/test_slices_libs       := -lcmocka -ljansson -lm

@@ -24,6 +24,9 @@ command_builder build_steer_add, build_steer_rm, build_steer_list;
 /* build_look.c: reading, and detach */
 command_builder build_status, build_sessions, build_whois, build_explain, build_doctor, build_detach;
 
+/* build_declare.c: the declarative document, which declare.c reads */
+command_builder build_file, build_plan, build_apply, build_export, build_import;
+
 /* completion.c: the shell's word, and what its script asks */
 command_builder build_completion, build_complete;
 

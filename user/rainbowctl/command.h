@@ -43,8 +43,8 @@ struct command {
 	enum command_kind kind;
 	enum view view; /* how its reply is shown */
 	struct argument arguments[COMMAND_ARGUMENTS];
-	uint32_t options;    /* OPTION_BIT of its own ones; those of its kind come on top */
-	uint32_t required;   /* those of them that must be given */
+	uint64_t options;    /* OPTION_BIT of its own ones; those of its kind come on top */
+	uint64_t required;   /* those of them that must be given */
 	const char *summary; /* one line; NULL: in no list */
 	const char *detail;  /* paragraphs for --help, or NULL */
 	const char *example;
@@ -71,7 +71,7 @@ int invocation_parse(int argc, char *const *argv, struct invocation *invocation,
 void invocation_fini(struct invocation *invocation);
 
 /* Options that a command takes, with those of its kind. */
-uint32_t command_options(const struct command *command);
+uint64_t command_options(const struct command *command);
 /* Arguments that must, and that can be given. */
 size_t command_arguments_min(const struct command *command);
 size_t command_arguments_max(const struct command *command);

@@ -131,7 +131,7 @@ static void print_values(FILE *out)
 			fprintf(out, "%s%s", choice == options[id].choices ? "" : " ", *choice);
 		fputs("\" -- \"$cur\")); return ;;\n", out);
 	}
-	fputs("\t--socket) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+	fputs("\t--socket|--file|-f|--pods) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
 	      "\t--to|--version) COMPREPLY=($(compgen -W \"$(\"$1\" complete labels \"${arguments[1]}\" \"${socket[@]}\" "
 	      "2>/dev/null)\" -- "
 	      "\"$cur\")); return ;;\n\t",
@@ -173,7 +173,7 @@ static void print_commands(FILE *out)
 	fputs("\tcase $command in\n", out);
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *command = &commands[i];
-		uint32_t taken = command_options(command);
+		uint64_t taken = command_options(command);
 
 		if (!command->summary)
 			continue;

@@ -88,14 +88,14 @@ static int refuse_option(const struct command *command, enum option_id id, struc
 
 static int check_options(const struct words *words, const struct command *command, struct error *err)
 {
-	uint32_t taken = command_options(command);
+	uint64_t taken = command_options(command);
 
 	for (int id = 0; id < OPTION_COUNT; id++) {
 		if (words->option[id] && !(taken & OPTION_BIT(id)))
 			return refuse_option(command, (enum option_id)id, err);
 		if (!words->option[id] && command->required & OPTION_BIT(id))
-			return error_set(err, ERROR_BAD_INPUT, "", "--%s %s is missing: give at least one", options[id].name,
-					 options[id].value);
+			return error_set(err, ERROR_BAD_INPUT, "", "--%s %s is missing%s", options[id].name, options[id].value,
+					 id == OPTION_BACKEND ? ": give at least one" : "");
 	}
 	return 0;
 }

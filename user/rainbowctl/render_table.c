@@ -11,7 +11,7 @@ static void draw(enum view view, const json_t *reply, const struct screen *scree
 	    [VIEW_EFFECT] = draw_effect,     [VIEW_STATUS] = draw_status,     [VIEW_STATUS_DETAIL] = draw_status_detail,
 	    [VIEW_SERVICES] = draw_services, [VIEW_VERSIONS] = draw_versions, [VIEW_STEERS] = draw_steers,
 	    [VIEW_SESSIONS] = draw_sessions, [VIEW_WHOIS] = draw_whois,       [VIEW_EXPLAIN] = draw_explain,
-	    [VIEW_DOCTOR] = draw_doctor,     [VIEW_NAMES] = draw_names,
+	    [VIEW_DOCTOR] = draw_doctor,     [VIEW_NAMES] = draw_names,       [VIEW_CHANGES] = draw_changes,
 	};
 
 	if (views[view])

@@ -14,6 +14,6 @@ draw_view draw_status, draw_status_detail;
 /* render_lists.c */
 draw_view draw_services, draw_versions, draw_steers, draw_sessions, draw_names;
 /* render_answers.c */
-draw_view draw_effect, draw_whois, draw_explain, draw_doctor;
+draw_view draw_effect, draw_changes, draw_whois, draw_explain, draw_doctor;
 
 #endif

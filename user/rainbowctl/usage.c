@@ -36,7 +36,7 @@ static void describe_option(FILE *out, int id)
 
 void usage_command(FILE *out, const struct command *command)
 {
-	uint32_t taken = command_options(command);
+	uint64_t taken = command_options(command);
 
 	fputs("usage: ", out);
 	usage_line(out, command);

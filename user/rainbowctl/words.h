@@ -35,6 +35,10 @@ enum option_id {
 	OPTION_LIMIT,
 	OPTION_WATCH,
 	OPTION_YES,
+	OPTION_FILE,
+	OPTION_PODS,
+	OPTION_SERVICE_PORT,
+	OPTION_ADDRESS,
 	OPTION_DRY_RUN,
 	OPTION_OUTPUT,
 	OPTION_ASCII,
@@ -43,7 +47,7 @@ enum option_id {
 	OPTION_COUNT,
 };
 
-#define OPTION_BIT(id) (1u << (id))
+#define OPTION_BIT(id) (1ull << (id))
 
 struct option {
 	const char *name;  /* without the dashes */
