@@ -220,7 +220,10 @@ static void test_values(void **state)
 
 	(void)state;
 	settings_init(&settings);
+	read_into(&settings, documents[1]);
 	read_into(&settings, documents[6]);
+	assert_int_equal(settings.max_versions, 3); /* what is not named stays */
+	assert_int_equal(settings.on_max_versions, ON_MAX_FORCE_OLDEST);
 	assert_int_equal(settings.gate_count, 7);
 	assert_true(settings.gates_given);
 	assert_int_equal(settings.gates[0].kind, GATE_KIND_DISTRIBUTION);

@@ -165,7 +165,7 @@ static void test_places(void **state)
 	yaml_fini(&yaml);
 }
 
-/* A key that is longer than the error's field. */
+/* A key that is longer than the error's field, which is cut within a character. */
 static void test_long_key(void **state)
 {
 	char key[200], text[300];
@@ -173,8 +173,8 @@ static void test_long_key(void **state)
 	struct yaml yaml;
 
 	(void)state;
-	memset(key, 'k', sizeof(key) - 1);
-	key[sizeof(key) - 1] = '\0';
+	for (size_t i = 0; i + 2 < sizeof(key); i += 2)
+		memcpy(key + i, "\xc3\xa9", 3);
 	snprintf(text, sizeof(text), "rainbow: 1\nservices: []\n\n%s: 5\n", key);
 	assert_int_equal(yaml_read(text, strlen(text), document_wants_text, &yaml, &err), 0);
 	assert_int_equal(document_check(yaml.json, &err), -ERROR_BAD_INPUT);

@@ -166,7 +166,7 @@ static int check_substitutions(const struct field *field, const char *query, str
 			return field_refuse(field, err,
 					    "a $ stands before one of version, baseline, service, window; a literal $ is $$");
 		snprintf(word, sizeof(word), "%.*s", length < sizeof(word) ? (int)length : (int)sizeof(word) - 1, at + 1);
-		while (known[i] && (strcmp(known[i], word) || strlen(known[i]) != length))
+		while (known[i] && strcmp(known[i], word))
 			i++;
 		if (!known[i])
 			return field_refuse(

@@ -180,15 +180,16 @@ const struct command commands[] = {
 	{
 		.name = "export", .kind = COMMAND_READ, .build = build_export, .arguments = {MAYBE_SERVICE},
 		.summary = "print the running state as a document that applies back to nothing",
-		.example = "rainbowctl export agent > rainbow.yaml",
+		.example = "rainbowctl export agent",
 	},
 	{
 		.name = "import endpointslices", .kind = COMMAND_LOCAL, .build = build_import,
 		.options = B(FILE) | B(PODS) | B(SERVICE_PORT) | B(ADDRESS) | B(OUTPUT), .required = B(FILE),
 		.summary = "make a document from Kubernetes' EndpointSlices, as JSON",
 		.detail = "The label app names the service, the label version the version: those of the endpoint's pod, else those of the slice.\n"
-			  "Endpoints that are ready and do not terminate are backends. The list may hold Pods and Services as well.",
-		.example = "kubectl get endpointslices,pods,services -o json | rainbowctl import endpointslices -f - | rainbowctl apply -f -",
+			  "Endpoints that are ready and do not terminate are backends. The list may hold Pods and Services as well:\n"
+			  "kubectl get endpointslices,pods,services -o json | rainbowctl import endpointslices -f - | rainbowctl apply -f -",
+		.example = "rainbowctl import endpointslices -f list.json --service-port agent",
 	},
 	{
 		.name = "doctor", .kind = COMMAND_READ, .view = VIEW_DOCTOR, .build = build_doctor,
