@@ -116,7 +116,7 @@ static void test_size(void **state)
 
 	(void)state;
 	memset(text, '#', size);
-	memcpy(text, "a: b\n", 5);
+	memcpy(text, "a: b\n", strlen("a: b\n")); // NOLINT(bugprone-not-null-terminated-result): it is no string
 	assert_int_equal(yaml_read(text, size, document_wants_text, &yaml, &err), -ERROR_BAD_INPUT);
 	assert_non_null(strstr(err.message, "1 MiB"));
 	yaml_fini(&yaml);
@@ -186,8 +186,8 @@ static void test_print(void **state)
 {
 	static const char *const documents[] = {
 	    "{\"name\":\"a\",\"label\":\"1\",\"code\":\"12e4567\",\"model\":\"true\",\"prompts\":\"null\",\"tools\":\"\"}",
-	    "{\"a\":\"[fd00::1]:80\",\"b\":\"10.0.0.1:80\",\"c\":\"24h\",\"d\":\"50/s\",\"e\":\"10.9.0.0/16\",\"f\":\"- x: "
-	    "#\"}",
+	    "{\"a\":\"[fd00::1]:80\",\"b\":\"10.0.0.1:80\",\"c\":\"24h\",\"d\":\"50/s\"}",
+	    "{\"a\":\"10.9.0.0/16\",\"b\":\"- x: #\"}",
 	    "{\"weight\":12.5,\"margin\":0.1,\"http\":true,\"max_sessions\":5}",
 	    "{\"query\":\"sum(rate(x{version=\\\"$version\\\"}[5m]))\\n  / 2\\n\",\"gates\":[],\"x\":{}}",
 	    "{\"services\":[{\"weights\":{\"true\":95,\"1\":5,\"v2\":null}}]}",

@@ -31,7 +31,7 @@ static void *elements(const struct field *list, size_t size)
 static int take_name(const struct field *object, const char *key, const char *what, char out[RAINBOW_NAME_SIZE],
 		     struct error *err)
 {
-	const char *text = NULL;
+	const char *text = "";
 	struct field field;
 	int rc = field_require(object, key, err);
 
@@ -241,7 +241,7 @@ static int read_steer(const struct field *object, const struct document_service 
 		      struct error *err)
 {
 	static const char *const keys[] = {"range", "version", NULL};
-	const char *text = NULL;
+	const char *text = "";
 	struct field range, version;
 	int rc = field_check_object(object, keys, err);
 

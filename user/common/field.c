@@ -47,6 +47,7 @@ bool field_element(const struct field *array, size_t index, struct field *out)
 	return json;
 }
 
+#undef field_refuse /* see field.h */
 int field_refuse(const struct field *field, struct error *err, const char *format, ...)
 {
 	char message[sizeof(err->message)];
@@ -189,7 +190,7 @@ static int check_characters(const struct field *field, const char *text, struct 
 
 int field_take_text(const struct field *object, const char *key, char *out, size_t size, struct error *err)
 {
-	const char *text = NULL;
+	const char *text = "";
 	struct field field;
 	int rc;
 
@@ -207,7 +208,7 @@ int field_take_text(const struct field *object, const char *key, char *out, size
 
 int field_take_duration(const struct field *object, const char *key, bool none, struct duration *out, struct error *err)
 {
-	const char *text = NULL;
+	const char *text = "";
 	struct field field;
 	int rc;
 
@@ -238,7 +239,7 @@ static const char *list_words(const char *const *words, char *buf, size_t size)
 int field_take_word(const struct field *object, const char *key, const char *const *words, unsigned int first,
 		    unsigned int *out, struct error *err)
 {
-	const char *text = NULL, *nearest;
+	const char *text = "", *nearest;
 	struct field field;
 	char all[160];
 	int rc;
@@ -263,7 +264,7 @@ int field_take_word(const struct field *object, const char *key, const char *con
 
 int field_take_endpoint(const struct field *object, const char *key, struct endpoint *out, struct error *err)
 {
-	const char *text = NULL;
+	const char *text = "";
 	struct field field;
 	int rc;
 

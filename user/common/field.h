@@ -30,6 +30,9 @@ bool field_member(const struct field *object, const char *key, struct field *out
 bool field_element(const struct field *array, size_t index, struct field *out);
 
 int field_refuse(const struct field *field, struct error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__ /* as error_set */
+#define field_refuse(...) (field_refuse(__VA_ARGS__), -1)
+#endif
 /* It must be an object with no other keys than these (NULL-terminated); the nearest one is suggested. */
 int field_check_object(const struct field *field, const char *const *keys, struct error *err);
 /* It must be an array of at most so many elements. */

@@ -131,7 +131,7 @@ static int take_judged(const struct field *object, const char *key, char *out, c
 
 static int take_name(const struct field *object, char out[SETTINGS_NAME_SIZE], struct error *err)
 {
-	const char *text = NULL;
+	const char *text = "";
 	struct field field;
 	int rc;
 

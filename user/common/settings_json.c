@@ -56,7 +56,7 @@ static const char *request_complaint(const char *path)
 /* "50/s" */
 static int take_pace(const struct field *object, uint32_t *out, struct error *err)
 {
-	const char *text = NULL;
+	const char *text = "";
 	char digits[16] = "";
 	struct field field;
 	uint64_t number = 0;
@@ -130,7 +130,7 @@ static int check_gate_name(const struct field *object, const struct gate *gates,
 	return 0;
 }
 
-/* A list, or the word "default". *gates is taken over by the caller also on an error. */
+/* A list, or the word "default". On an error too, the caller frees what is in settings->gates. */
 static int read_gates(const struct field *list, struct settings *settings, struct error *err)
 {
 	size_t count = json_array_size(list->json);
@@ -150,7 +150,7 @@ static int read_gates(const struct field *list, struct settings *settings, struc
 	settings->gates = count ? calloc(count, sizeof(*settings->gates)) : NULL;
 	if (count && !settings->gates)
 		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
-	for (size_t i = 0; field_element(list, i, &object); i++) {
+	for (size_t i = 0; i < count && field_element(list, i, &object); i++) {
 		rc = gate_read(&object, &settings->gates[i], err);
 		rc = rc ? rc : check_gate_name(&object, settings->gates, i, err);
 		if (rc)
@@ -263,15 +263,15 @@ static int read_all(const struct field *object, struct settings *settings, bool 
 	return rc ? rc : check_signals(object, settings, err);
 }
 
-int settings_read(const json_t *json, const char *place, struct settings *settings, struct error *err)
+int settings_read(const json_t *object, const char *place, struct settings *settings, struct error *err)
 {
 	struct settings read = *settings;
 	bool gates_read = false;
-	struct field object;
+	struct field field;
 	int rc;
 
-	field_begin(&object, json, place);
-	rc = read_all(&object, &read, &gates_read, err);
+	field_begin(&field, object, place);
+	rc = read_all(&field, &read, &gates_read, err);
 	if (rc) {
 		if (gates_read)
 			free(read.gates);

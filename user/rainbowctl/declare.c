@@ -134,10 +134,10 @@ static int run_lint(struct run *run)
 	return 0;
 }
 
-static int ask(struct run *run, json_t **reply)
+static int ask(struct run *run, const struct request *request, json_t **reply)
 {
 	struct client *client = client_new(run->socket, &run->err);
-	int rc = client ? client_send(client, &run->invocation->request, reply, &run->err) : -(int)run->err.code;
+	int rc = client ? client_send(client, request, reply, &run->err) : -(int)run->err.code;
 
 	client_free(client);
 	return rc;
@@ -147,7 +147,6 @@ static int ask(struct run *run, json_t **reply)
 static int run_document(struct run *run, bool plan)
 {
 	struct request request = run->invocation->request;
-	struct invocation with_body = *run->invocation;
 	json_t *reply = NULL;
 	struct screen screen;
 	int rc = load(run);
@@ -155,13 +154,11 @@ static int run_document(struct run *run, bool plan)
 	if (rc)
 		return rc;
 	request.body = run->yaml.json;
-	with_body.request = request;
-	run->invocation = &with_body;
-	rc = ask(run, &reply);
+	rc = ask(run, &request, &reply);
 	if (rc && !strncmp(run->err.field, "services[", 9))
 		set_place(run, yaml_find(&run->yaml, run->err.field));
 	if (!rc) {
-		screen_init(&screen, stdout, words_has(&with_body.words, OPTION_ASCII));
+		screen_init(&screen, stdout, words_has(&run->invocation->words, OPTION_ASCII));
 		run->renderer->draw(VIEW_CHANGES, reply, &screen);
 		rc = plan && json_array_size(json_object_get(reply, "changes")) ? DECLARE_CHANGES : 0;
 	}
@@ -194,7 +191,7 @@ static int print(struct run *run, const json_t *document)
 static int run_export(struct run *run)
 {
 	json_t *reply = NULL;
-	int rc = ask(run, &reply);
+	int rc = ask(run, &run->invocation->request, &reply);
 
 	rc = rc ? rc : print(run, reply);
 	json_decref(reply);

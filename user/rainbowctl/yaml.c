@@ -221,7 +221,7 @@ static int read_number(struct reader *reader, struct yaml_at at, const char *tex
 	return 0;
 }
 
-static bool wants_text(const struct reader *reader, size_t place)
+static bool text_is_wanted(const struct reader *reader, size_t place)
 {
 	char path[PATH_SIZE];
 
@@ -241,7 +241,7 @@ static int read_scalar(struct reader *reader, const yaml_event_t *event, size_t 
 		return refuse(reader, at, "a NUL character");
 	if (plain && (!length || !strcmp(text, "null")))
 		*out = json_null();
-	else if (plain && is_typed(text) && !wants_text(reader, place))
+	else if (plain && is_typed(text) && !text_is_wanted(reader, place))
 		*out = text[0] == 't' ? json_true() : text[0] == 'f' ? json_false() : NULL;
 	else
 		*out = json_stringn(text, length);
@@ -448,9 +448,9 @@ static int read_document(struct reader *reader)
 	return rc ? rc : expect(reader, YAML_STREAM_END_EVENT, "a second document begins: give each a file of its own");
 }
 
-int yaml_read(const char *bytes, size_t size, bool (*text_wanted)(const char *path), struct yaml *yaml, struct error *err)
+int yaml_read(const char *bytes, size_t size, bool (*wants_text)(const char *path), struct yaml *yaml, struct error *err)
 {
-	struct reader reader = {.bytes = bytes, .size = size, .yaml = yaml, .wants_text = text_wanted, .err = err};
+	struct reader reader = {.bytes = bytes, .size = size, .yaml = yaml, .wants_text = wants_text, .err = err};
 	int rc;
 
 	memset(yaml, 0, sizeof(*yaml));
