@@ -89,6 +89,9 @@ bad_documents() {
 	part 'bad documents'
 	write_document '  drain: {dedline: 5h}'
 	refused 2 'document.yaml:6:11: services\[0\].drain.dedline: unknown key; did you mean deadline\?' offline
+	write_document $'  drain: {dedline: 5h}\n  htp: true'
+	expect_code 2 "${LAB_RAINBOWCTL:-$LAB_BUILD/rainbowctl}" lint -f "$YAML"
+	expect_eq 'unknown keys are told together' "$(cut -d: -f2,3 <<<"$E2E_OUT" | paste -sd' ')" '7:3 6:11'
 	write_document $'  drain:\n\tdeadline: 5h'
 	refused 2 'document.yaml:7:1: a tab' offline
 	write_document $'  weights: {v1: 95}\n  http: true'

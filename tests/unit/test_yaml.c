@@ -162,6 +162,10 @@ static void test_places(void **state)
 		row_assert(at.line == rows[i].line && at.column == rows[i].column, rows[i].path, "at %u:%u", at.line,
 			   at.column);
 	}
+	assert_true(yaml_remove(&yaml, "services[0].drain.dedline"));
+	assert_false(yaml_remove(&yaml, "services[0].drain.dedline")); /* it is gone, and known still */
+	assert_int_equal(yaml_find(&yaml, "services[0].drain.dedline").line, 5);
+	assert_false(yaml_remove(&yaml, "services[0]"));
 	yaml_fini(&yaml);
 }
 

@@ -74,8 +74,8 @@ static int refuse_key(const struct field *object, const char *key, const char *c
 
 	field_member(object, key, &field);
 	if (nearest)
-		return field_refuse(&field, err, "unknown key; did you mean %s?", nearest);
-	return field_refuse(&field, err, "unknown key");
+		return field_refuse(&field, err, FIELD_UNKNOWN "; did you mean %s?", nearest);
+	return field_refuse(&field, err, FIELD_UNKNOWN);
 }
 
 int field_check_object(const struct field *field, const char *const *keys, struct error *err)

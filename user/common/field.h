@@ -16,6 +16,7 @@
 #include "common/error.h"
 
 #define FIELD_PATH_SIZE sizeof(((struct error *)0)->field)
+#define FIELD_UNKNOWN   "unknown key" /* so the sentence about one begins */
 
 struct field {
 	const json_t *json; /* borrowed */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "common/document.h"
 #include "common/error.h"
+#include "common/field.h"
 #include "common/text.h"
 #include "rainbowctl/client.h"
 #include "rainbowctl/command.h"
@@ -19,6 +20,7 @@
 
 #define LIST_SIZE_MAX (64u << 20) /* of what kubectl prints */
 #define PLACE_SIZE    400
+#define ERRORS_MAX    20 /* told at once */
 
 struct run {
 	const struct invocation *invocation;
@@ -88,6 +90,41 @@ static void set_place(struct run *run, struct yaml_at at)
 	text_clean(run->place);
 }
 
+/* For programs the place goes into the sentence: their error has no other member for it. */
+static int report(struct run *run)
+{
+	struct error err = run->err;
+
+	if (run->renderer == &json_renderer && strncmp(run->place, "rainbowctl ", 11)) {
+		snprintf(err.message, sizeof(err.message), "%.200s: %.300s", run->place, run->err.message);
+		text_clean(err.message);
+	}
+	fflush(stdout);
+	run->renderer->error(&err, run->place);
+	return err.code;
+}
+
+/*
+ * The first error that is found is the only one, but for unknown keys: such a key is taken out and the document looked at again, since
+ * who mistypes one mistypes several. All but the last are told here.
+ */
+static int check(struct run *run)
+{
+	struct error next = {0};
+	int rc = 0;
+
+	for (int count = 0; count < ERRORS_MAX && document_check(run->yaml.json, &next); count++) {
+		if (rc)
+			report(run);
+		run->err = next;
+		rc = -(int)next.code;
+		set_place(run, yaml_find(&run->yaml, next.field));
+		if (strncmp(next.message, FIELD_UNKNOWN, strlen(FIELD_UNKNOWN)) || !yaml_remove(&run->yaml, next.field))
+			break;
+	}
+	return rc;
+}
+
 /* The document of --file, checked. */
 static int load(struct run *run)
 {
@@ -103,12 +140,7 @@ static int load(struct run *run)
 			set_place(run, run->yaml.wrong);
 	}
 	free(bytes);
-	if (rc)
-		return rc;
-	rc = document_check(run->yaml.json, &run->err);
-	if (rc)
-		set_place(run, yaml_find(&run->yaml, run->err.field));
-	return rc;
+	return rc ? rc : check(run);
 }
 
 /* --- the commands ------------------------------------------------------------------------------------------------------------------------ */
@@ -273,20 +305,6 @@ static const struct declare *find(const struct command *command)
 bool declare_takes(const struct command *command)
 {
 	return find(command);
-}
-
-/* For programs the place goes into the sentence: their error has no other member for it. */
-static int report(struct run *run)
-{
-	struct error err = run->err;
-
-	if (run->renderer == &json_renderer && strncmp(run->place, "rainbowctl ", 11)) {
-		snprintf(err.message, sizeof(err.message), "%.200s: %.300s", run->place, run->err.message);
-		text_clean(err.message);
-	}
-	fflush(stdout);
-	run->renderer->error(&err, run->place);
-	return err.code;
 }
 
 int declare_run(const struct invocation *invocation, const struct renderer *renderer, const char *socket)

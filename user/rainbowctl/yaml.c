@@ -138,35 +138,52 @@ static int add_place(struct reader *reader, const struct yaml_place *place)
 	return 0;
 }
 
-static bool find_exact(const struct yaml *yaml, const char *wanted, struct yaml_at *at)
+/* The place of exactly this path; NULL: there is none. */
+static const struct yaml_place *find_exact(const struct yaml *yaml, const char *wanted)
 {
 	for (size_t i = 0; i < yaml->place_count; i++) {
 		char path[PATH_SIZE];
 
 		path_of(yaml, i, path);
 		text_clean(path); /* as the error did */
-		if (!strcmp(path, wanted)) {
-			*at = yaml->places[i].at;
-			return true;
-		}
+		if (!strcmp(path, wanted))
+			return &yaml->places[i];
 	}
-	return false;
+	return NULL;
 }
 
 struct yaml_at yaml_find(const struct yaml *yaml, const char *path)
 {
-	struct yaml_at at = {1, 1};
+	const struct yaml_place *place;
 	char shorter[PATH_SIZE];
 	size_t length;
 
 	snprintf(shorter, sizeof(shorter), "%s", path);
-	while (!find_exact(yaml, shorter, &at) && shorter[0]) {
+	while (!(place = find_exact(yaml, shorter)) && shorter[0]) {
 		length = strlen(shorter);
 		while (length > 0 && shorter[length - 1] != '.' && shorter[length - 1] != '[')
 			length--;
 		shorter[length ? length - 1 : 0] = '\0';
 	}
-	return at;
+	return place ? place->at : (struct yaml_at){1, 1};
+}
+
+static json_t *value_of(const struct yaml *yaml, size_t place)
+{
+	const struct yaml_place *here = &yaml->places[place];
+
+	if (place == ROOT)
+		return yaml->json;
+	if (here->key)
+		return json_object_get(value_of(yaml, here->parent), here->key);
+	return json_array_get(value_of(yaml, here->parent), here->index);
+}
+
+bool yaml_remove(struct yaml *yaml, const char *path)
+{
+	const struct yaml_place *place = find_exact(yaml, path);
+
+	return place && place->key && !json_object_del(value_of(yaml, place->parent), place->key);
 }
 
 /* --- scalars ------------------------------------------------------------------------------------------------------------------------ */

@@ -37,6 +37,8 @@ int yaml_read(const char *bytes, size_t size, bool (*wants_text)(const char *pat
 void yaml_fini(struct yaml *yaml);
 /* Where the key or element of this path is; of one that is not there: where it is missing. */
 struct yaml_at yaml_find(const struct yaml *yaml, const char *path);
+/* Takes the member at this path out of yaml->json; its place stays known. False: there is no such member. */
+bool yaml_remove(struct yaml *yaml, const char *path);
 
 /* 0, or -ERROR_INTERNAL. */
 int yaml_print(const json_t *json, FILE *out, struct error *err);
