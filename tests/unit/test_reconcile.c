@@ -317,6 +317,31 @@ static void test_export(void **state)
 	}
 }
 
+/* A rollback of a new service has nowhere to go: what its versions had on the way was never in force. */
+static void test_new_service(void **state)
+{
+	struct model *model = make_model();
+	struct service *after = service_new();
+	struct document document;
+	struct error err;
+	json_t *json =
+	    load("{\"rainbow\":1,\"services\":[{\"name\":\"web\",\"address\":\"10.0.0.2:80\",\"versions\":[{\"label\":\"a\","
+		 "\"backends\":[{\"address\":\"10.4.0.1:1\"}]},{\"label\":\"b\",\"backends\":[{\"address\":\"10.4.0.2:1\"}]}],"
+		 "\"weights\":{\"b\":100}}]}");
+
+	(void)state;
+	assert_int_equal(document_read(json, &document, &err), 0);
+	assert_int_equal(reconcile_open(&(struct reconcile){model, &document.services[0], 0, &counts, now}, after, &err), 0);
+	assert_int_equal(after->versions[1].weight, 1000);
+	assert_int_equal(after->versions[0].weight, 0);
+	assert_int_equal(after->versions[0].previous_weight, 0);
+	assert_int_equal(after->probe_idle.ms, 900000);
+	document_fini(&document);
+	json_decref(json);
+	service_free(after);
+	free_model(model);
+}
+
 static void test_lock(void **state)
 {
 	struct model *model = make_model();
@@ -338,10 +363,8 @@ static void test_lock(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_plans),
-	    cmocka_unit_test(test_refusals),
-	    cmocka_unit_test(test_export),
-	    cmocka_unit_test(test_lock),
+	    cmocka_unit_test(test_plans),       cmocka_unit_test(test_refusals), cmocka_unit_test(test_export),
+	    cmocka_unit_test(test_new_service), cmocka_unit_test(test_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -278,6 +278,13 @@ static int give_target_all(const struct reconcile *order, struct service *after,
 	return placed(order, command_set_weights(after, &all, 1, order->counts, err), err, "rollout.target");
 }
 
+/* Those of new versions were never in force: no rollback may lead to them. */
+static void forget_weights(struct service *after)
+{
+	for (size_t i = 0; i < after->version_count; i++)
+		after->versions[i].previous_weight = 0;
+}
+
 /* --- what the document does not name ---------------------------------------------------------------------------------------------- */
 
 static bool is_unnamed(const struct reconcile *order, const struct version *version)
@@ -384,6 +391,8 @@ int reconcile_open(const struct reconcile *order, struct service *after, struct 
 	rc = rc ? rc : set_weights(order, after, err);
 	if (!rc && order->wanted->target[0] && !had_versions)
 		rc = give_target_all(order, after, err);
+	if (!had_versions)
+		forget_weights(after);
 	return rc ? rc : drain_all_unnamed(order, after, err);
 }
 
