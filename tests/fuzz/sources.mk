@@ -26,7 +26,7 @@ fuzz/options_libs := $(libs_daemon)
 fuzz/request_src := tests/fuzz/fuzz_request.c $(filter-out user/rainbowd/main.c user/rainbowd/api.c,$(daemon_src)) $(common_src)
 fuzz/request_libs := $(libs_daemon)
 
-fuzz/document_src := tests/fuzz/fuzz_document.c $(addprefix user/rainbowctl/,yaml.c yaml_print.c) $(common_src)
+fuzz/document_src := tests/fuzz/fuzz_document.c $(addprefix user/rainbowctl/,yaml.c yaml_place.c yaml_print.c) $(common_src)
 fuzz/document_libs := -lyaml -ljansson -lm
 
 # The kernel's programs beside their native twins.

@@ -58,7 +58,7 @@ unit/test_settings_src      := tests/unit/test_settings.c $(document_src)
 unit/test_settings_libs     := -lcmocka -ljansson -lm
 unit/test_document_src      := tests/unit/test_document.c $(document_src)
 unit/test_document_libs     := -lcmocka -ljansson -lm
-unit/test_yaml_src          := tests/unit/test_yaml.c $(ctl)yaml.c $(ctl)yaml_print.c $(document_src)
+unit/test_yaml_src          := tests/unit/test_yaml.c $(ctl)yaml.c $(ctl)yaml_place.c $(ctl)yaml_print.c $(document_src)
 unit/test_yaml_libs         := -lcmocka -ljansson -lyaml -lm
 
 programs += unit/test_reconcile

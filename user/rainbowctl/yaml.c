@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/*
- * Reading YAML by libyaml's events: see yaml.h. Places are kept as a tree (parent, and key or index), so that long keys far up do not
- * cost memory with each value below; a path is made when one is asked for, cut where struct error cuts it.
- */
+/* Reading YAML by libyaml's events: see yaml.h. */
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -11,17 +8,7 @@
 #include <yaml.h>
 #include "common/error.h"
 #include "common/text.h"
-#include "rainbowctl/yaml.h"
-
-#define PATH_SIZE sizeof(((struct error *)0)->field)
-#define ROOT      0
-
-struct yaml_place {
-	size_t parent;
-	char *key;    /* NULL: an element */
-	size_t index; /* of it */
-	struct yaml_at at;
-};
+#include "rainbowctl/yaml_place.h"
 
 struct reader {
 	yaml_parser_t parser;
@@ -102,90 +89,6 @@ static int check_characters(struct reader *reader)
 	return 0;
 }
 
-/* --- places ------------------------------------------------------------------------------------------------------------------------ */
-
-static void path_of(const struct yaml *yaml, size_t place, char path[PATH_SIZE])
-{
-	const struct yaml_place *here = &yaml->places[place];
-	size_t length;
-
-	if (place == ROOT) {
-		path[0] = '\0';
-		return;
-	}
-	path_of(yaml, here->parent, path);
-	length = strlen(path);
-	if (here->key)
-		snprintf(path + length, PATH_SIZE - length, "%s%s", length ? "." : "", here->key);
-	else
-		snprintf(path + length, PATH_SIZE - length, "[%zu]", here->index);
-}
-
-/* Appends; takes over the key, also where there is no memory. */
-static int add_place(struct reader *reader, const struct yaml_place *place)
-{
-	struct yaml *yaml = reader->yaml;
-	struct yaml_place *grown = yaml->places;
-
-	if ((yaml->place_count & (yaml->place_count - 1)) == 0) /* full at each power of two */
-		grown = reallocarray(grown, yaml->place_count ? yaml->place_count * 2 : 1, sizeof(*grown));
-	if (!grown) {
-		free(place->key);
-		return error_set(reader->err, ERROR_INTERNAL, NULL, "out of memory");
-	}
-	yaml->places = grown;
-	yaml->places[yaml->place_count++] = *place;
-	return 0;
-}
-
-/* The place of exactly this path; NULL: there is none. */
-static const struct yaml_place *find_exact(const struct yaml *yaml, const char *wanted)
-{
-	for (size_t i = 0; i < yaml->place_count; i++) {
-		char path[PATH_SIZE];
-
-		path_of(yaml, i, path);
-		text_clean(path); /* as the error did */
-		if (!strcmp(path, wanted))
-			return &yaml->places[i];
-	}
-	return NULL;
-}
-
-struct yaml_at yaml_find(const struct yaml *yaml, const char *path)
-{
-	const struct yaml_place *place;
-	char shorter[PATH_SIZE];
-	size_t length;
-
-	snprintf(shorter, sizeof(shorter), "%s", path);
-	while (!(place = find_exact(yaml, shorter)) && shorter[0]) {
-		length = strlen(shorter);
-		while (length > 0 && shorter[length - 1] != '.' && shorter[length - 1] != '[')
-			length--;
-		shorter[length ? length - 1 : 0] = '\0';
-	}
-	return place ? place->at : (struct yaml_at){1, 1};
-}
-
-static json_t *value_of(const struct yaml *yaml, size_t place)
-{
-	const struct yaml_place *here = &yaml->places[place];
-
-	if (place == ROOT)
-		return yaml->json;
-	if (here->key)
-		return json_object_get(value_of(yaml, here->parent), here->key);
-	return json_array_get(value_of(yaml, here->parent), here->index);
-}
-
-bool yaml_remove(struct yaml *yaml, const char *path)
-{
-	const struct yaml_place *place = find_exact(yaml, path);
-
-	return place && place->key && !json_object_del(value_of(yaml, place->parent), place->key);
-}
-
 /* --- scalars ------------------------------------------------------------------------------------------------------------------------ */
 
 static const char *skip_digits(const char *at)
@@ -240,9 +143,9 @@ static int read_number(struct reader *reader, struct yaml_at at, const char *tex
 
 static bool text_is_wanted(const struct reader *reader, size_t place)
 {
-	char path[PATH_SIZE];
+	char path[YAML_PATH_SIZE];
 
-	path_of(reader->yaml, place, path);
+	yaml_place_path(reader->yaml, place, path);
 	return reader->wants_text(path);
 }
 
@@ -354,7 +257,8 @@ static int read_member(struct reader *reader, yaml_event_t *event, size_t place,
 	}
 	here.key = strdup((const char *)event->data.scalar.value);
 	yaml_event_delete(event);
-	rc = here.key ? add_place(reader, &here) : error_set(reader->err, ERROR_INTERNAL, NULL, "out of memory");
+	rc = here.key ? yaml_place_add(reader->yaml, &here, reader->err)
+		      : error_set(reader->err, ERROR_INTERNAL, NULL, "out of memory");
 	if (rc)
 		return rc;
 	child = reader->yaml->place_count - 1;
@@ -399,7 +303,7 @@ static int read_sequence(struct reader *reader, size_t place, unsigned int depth
 		if (event.type == YAML_SEQUENCE_END_EVENT)
 			break;
 		here.at = at_mark(event.start_mark);
-		rc = add_place(reader, &here);
+		rc = yaml_place_add(reader->yaml, &here, reader->err);
 		if (rc)
 			yaml_event_delete(&event);
 		rc = rc ? rc : take_node(reader, &event, reader->yaml->place_count - 1, depth + 1, &value);
@@ -457,10 +361,10 @@ static int read_document(struct reader *reader)
 	if (rc)
 		return rc;
 	root.at = at_mark(event.start_mark);
-	rc = add_place(reader, &root);
+	rc = yaml_place_add(reader->yaml, &root, reader->err);
 	if (rc)
 		yaml_event_delete(&event);
-	rc = rc ? rc : take_node(reader, &event, ROOT, 1, &reader->yaml->json);
+	rc = rc ? rc : take_node(reader, &event, YAML_ROOT, 1, &reader->yaml->json);
 	rc = rc ? rc : expect(reader, YAML_DOCUMENT_END_EVENT, "the document should end here");
 	return rc ? rc : expect(reader, YAML_STREAM_END_EVENT, "a second document begins: give each a file of its own");
 }
