@@ -24,10 +24,10 @@ MAKEFLAGS += --no-print-directory
 endif
 
 werror    := $(if $(WERROR)$(CI),-Werror)
-packages  := libbpf libevent jansson sqlite3 libcurl
+packages  := libbpf libevent jansson sqlite3 libcurl yaml-0.1
 pkg_cflags := $(shell pkg-config --cflags $(packages) 2>/dev/null)
 libs_daemon := -lbpf -lelf -lz -levent -lcurl -ljansson -lsqlite3 -lpthread -lm
-libs_ctl    := -lcurl -ljansson -lm
+libs_ctl    := -lcurl -ljansson -lyaml -lm
 
 CFLAGS    ?= -O2 -g
 cflags    := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers \

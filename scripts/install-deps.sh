@@ -23,6 +23,7 @@ build libevent-dev         event loop and HTTP server of rainbowd
 build libjansson-dev       JSON
 build libsqlite3-dev       the state of rainbowd
 build libcurl4-openssl-dev HTTP over the unix socket, for rainbowctl
+build libyaml-dev          YAML, for rainbowctl
 demo  iproute2             network namespaces, links, addresses
 demo  ethtool              offloads of the lab links
 demo  util-linux           nsenter, flock

@@ -11,16 +11,16 @@ fuzzers += core
 fuzz/core_src := tests/fuzz/fuzz_core.c $(fuzz_native_src)
 
 # The readers of user space. They link their program whole, but for its main and what they include.
-fuzzers += text cli answer store snapshot options request
+fuzzers += text cli answer store snapshot options request document
 fuzz/text_src    := tests/fuzz/fuzz_text.c $(addprefix user/common/,addr.c duration.c error.c text.c) user/rainbowd/hook_wish.c
 fuzz/cli_src     := tests/fuzz/fuzz_cli.c $(filter-out user/rainbowctl/main.c,$(ctl_src)) $(common_src)
 fuzz/cli_libs    := $(libs_ctl)
 fuzz/answer_src  := tests/fuzz/fuzz_answer.c $(filter-out user/rainbowctl/main.c,$(ctl_src)) $(common_src)
 fuzz/answer_libs := $(libs_ctl)
 fuzz/store_src   := tests/fuzz/fuzz_store.c $(addprefix user/rainbowd/,store.c store_rows.c store_history.c store_json.c note.c shapes.c model.c words.c) $(common_src)
-fuzz/store_libs  := -lsqlite3 -ljansson
+fuzz/store_libs  := -lsqlite3 -ljansson -lm
 fuzz/snapshot_src := tests/fuzz/fuzz_snapshot.c user/rainbowd/snapshot.c $(common_src)
-fuzz/snapshot_libs := -lz
+fuzz/snapshot_libs := -lz -ljansson -lm
 fuzz/options_src := tests/fuzz/fuzz_options.c $(filter-out user/rainbowd/main.c,$(daemon_src)) $(common_src)
 fuzz/options_libs := $(libs_daemon)
 fuzz/request_src := tests/fuzz/fuzz_request.c $(filter-out user/rainbowd/main.c user/rainbowd/api.c,$(daemon_src)) $(common_src)
@@ -28,6 +28,9 @@ fuzz/request_libs := $(libs_daemon)
 fuzzers += prometheus
 fuzz/prometheus_src := tests/fuzz/fuzz_prometheus.c user/rainbowd/prometheus.c $(common_src)
 fuzz/prometheus_libs := -ljansson -lm
+
+fuzz/document_src := tests/fuzz/fuzz_document.c $(addprefix user/rainbowctl/,yaml.c yaml_place.c yaml_print.c) $(common_src)
+fuzz/document_libs := -lyaml -ljansson -lm
 
 # The kernel's programs beside their native twins.
 programs += bpf/test_differential

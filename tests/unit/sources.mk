@@ -2,7 +2,7 @@
 
 # What all programs share, and rainbowctl.
 ctl := user/rainbowctl/
-ctl_parse_src := $(addprefix $(ctl),parse.c words.c commands.c request.c build_service.c build_traffic.c build_look.c build_history.c build_gate.c \
+ctl_parse_src := $(addprefix $(ctl),parse.c words.c commands.c request.c build_service.c build_traffic.c build_look.c build_history.c build_gate.c build_declare.c \
                  wait_order.c completion.c) \
                  user/common/error.c user/common/text.c user/common/addr.c user/common/duration.c
 ctl_draw_src  := $(addprefix $(ctl),screen.c table.c value.c progress.c render_table.c render_status.c render_detail.c render_lists.c render_answers.c render_history.c) \
@@ -112,3 +112,21 @@ unit/test_sources_libs      := -lcmocka -levent -lcurl -lsqlite3 -ljansson -lm
 programs += unit/test_ctl_push
 unit/test_ctl_push_src      := tests/unit/test_ctl_push.c $(ctl)push.c $(ctl_parse_src)
 unit/test_ctl_push_libs     := -lcmocka -ljansson -lm
+# Settings, the declarative document, YAML.
+document_src := $(addprefix user/common/,document.c document_service.c settings.c settings_json.c settings_gate.c field.c error.c text.c addr.c duration.c)
+programs += unit/test_settings unit/test_document unit/test_yaml
+unit/test_settings_src      := tests/unit/test_settings.c $(document_src)
+unit/test_settings_libs     := -lcmocka -ljansson -lm
+unit/test_document_src      := tests/unit/test_document.c $(document_src)
+unit/test_document_libs     := -lcmocka -ljansson -lm
+unit/test_yaml_src          := tests/unit/test_yaml.c $(ctl)yaml.c $(ctl)yaml_place.c $(ctl)yaml_print.c $(document_src)
+unit/test_yaml_libs         := -lcmocka -ljansson -lyaml -lm
+
+programs += unit/test_reconcile
+unit/test_reconcile_src     := tests/unit/test_reconcile.c $(document_src) \
+                               $(addprefix $(rbd),reconcile.c difference.c export.c shapes.c tuple.c command_lock.c model.c words.c command_service.c command_version.c command_weight.c command_drain.c command_steer.c)
+unit/test_reconcile_libs    := -lcmocka -ljansson -lm
+
+programs += unit/test_slices
+unit/test_slices_src        := tests/unit/test_slices.c $(ctl)slices.c $(document_src)
+unit/test_slices_libs       := -lcmocka -ljansson -lm

@@ -113,6 +113,19 @@ static void test_escapes_stay_out(void **state)
 	free(text);
 }
 
+static void test_changes(void **state)
+{
+	char *text = drawn(
+	    VIEW_CHANGES,
+	    "{\"done\":\"2 changes\",\"took_ms\":2.5,\"generation\":null,\"dry_run\":false,\"changes\":[{\"service\":"
+	    "\"a\",\"change\":\"+ version v\\u001b[2J of a\"},{\"service\":\"a\",\"change\":\"~ a http false -> true\"}]}",
+	    0, true);
+
+	(void)state;
+	assert_string_equal(text, "+ version v?[2J of a\n~ a http false -> true\n2 changes (2.5 ms)\n");
+	free(text);
+}
+
 static void test_alignment(void **state)
 {
 	static const char reply[] = "{\"steers\":[{\"service\":\"\u65e5\u672c\",\"range\":\"r1\",\"version\":\"v\"},"
@@ -268,6 +281,7 @@ int main(void)
 	    cmocka_unit_test(test_zero_is_zero),
 	    cmocka_unit_test(test_strange_replies),
 	    cmocka_unit_test(test_escapes_stay_out),
+	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_alignment),
 	    cmocka_unit_test(test_narrow),
 	    cmocka_unit_test(test_values),

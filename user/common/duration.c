@@ -113,6 +113,24 @@ const char *duration_format(struct duration d, char buf[DURATION_TEXT_SIZE])
 	return buf;
 }
 
+const char *duration_exact(struct duration d, char buf[DURATION_TEXT_SIZE])
+{
+	uint64_t rest = d.ms > 0 ? (uint64_t)d.ms : 0;
+	size_t length = 0;
+
+	snprintf(buf, DURATION_TEXT_SIZE, "none");
+	for (size_t i = 0; i < UNITS && rest; i++) {
+		uint64_t number = rest / (uint64_t)units[i].ms;
+
+		if (!number)
+			continue;
+		rest %= (uint64_t)units[i].ms;
+		length += (size_t)snprintf(buf + length, DURATION_TEXT_SIZE - length, "%llu%s", (unsigned long long)number,
+					   units[i].name);
+	}
+	return buf;
+}
+
 const char *instant_format(struct instant t, char buf[INSTANT_TEXT_SIZE])
 {
 	time_t seconds = (time_t)(t.unix_ms / 1000);

@@ -25,6 +25,8 @@ struct error;
 int duration_parse(const char *text, struct duration *out, const char *field, struct error *err);
 /* The two largest units that are not zero: "2h5m", "30s", "1d3h"; under a second "250ms"; 0 is "0s". */
 const char *duration_format(struct duration d, char buf[DURATION_TEXT_SIZE]);
+/* All its units, so that duration_parse gives the same again: "1h2m3s". 0 is "none". */
+const char *duration_exact(struct duration d, char buf[DURATION_TEXT_SIZE]);
 
 const char *instant_format(struct instant t, char buf[INSTANT_TEXT_SIZE]);
 int instant_parse(const char *text, struct instant *out, const char *field, struct error *err);

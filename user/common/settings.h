@@ -131,6 +131,14 @@ bool settings_equal(const struct settings *a, const struct settings *b);
  * Sets what the object names and leaves the rest: keys http, drain, max_versions, on_max_versions, gates, rollout. `place` goes before
  * the names of fields in errors, "" or "services[0]."; err->field is the path of what is wrong: "services[0].gates[1].margin". On an
  * error *settings is as it was.
+ *
+ *   {"http": false,
+ *    "drain": {"deadline": "24h", "on_deadline": "reset" | "hold", "warn_before": "30m", "pace": "50/s", "keep_warm": "1h",
+ *              "on_warn": hook, "warn_backends": "/path", "on_drained": hook},  where "none" stands for what is not
+ *    "max_versions": 8, "on_max_versions": "reject" | "force_oldest",
+ *    "gates": "default" | [{"name", "source", ...}],  with the keys of struct gate that its source takes (settings_gate.c); margin, and
+ *              hard_max of ratios, in percent, hard_max of latencies as a duration
+ *    "rollout": {"steps": [{"weight": 5, "hold": "10m"}, ...], "on_new_target": "supersede" | "queue" | "reject"}}
  */
 int settings_read(const json_t *object, const char *place, struct settings *settings, struct error *err);
 /* What settings_read reads, complete; a new reference. */
@@ -143,7 +151,7 @@ bool settings_judge_quality(const struct settings *settings);
 /* One rollout step list, "5,25,50,100" or "5:10m,25:15m,100"; hold: where a step names none. */
 int rollout_plan_parse(const char *text, struct duration hold, const char *field, struct rollout_plan *plan, struct error *err);
 
-/* The words of the enums, NULL-terminated, by their values. */
+/* The words of the enums, NULL-terminated, by their values; the first is "none". */
 extern const char *const gate_source_words[], *const gate_signal_words[], *const gate_kind_words[];
 
 #endif

@@ -31,6 +31,8 @@ command_builder build_status, build_sessions, build_whois, build_explain, build_
 
 /* build_gate.c: what is told to gates */
 command_builder build_gate_push;
+/* build_declare.c: the declarative document, which declare.c reads */
+command_builder build_file, build_plan, build_apply, build_export, build_import;
 
 /* completion.c: the shell's word, and what its script asks */
 command_builder build_completion, build_complete;

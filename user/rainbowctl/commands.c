@@ -193,6 +193,41 @@ const struct command commands[] = {
 		.summary = "which version a new session of this client would get, and by which rule",
 		.example = "rainbowctl explain agent 10.9.3.4:51522",
 	},
+	/* the declarative document: declare.c */
+	{
+		.name = "lint", .kind = COMMAND_LOCAL, .build = build_file, .options = B(FILE) | B(OUTPUT), .required = B(FILE),
+		.summary = "check a document without asking rainbowd",
+		.detail = "Says what is wrong as FILE:LINE:COLUMN: the key and the fix, and returns 2.",
+		.example = "rainbowctl lint -f rainbow.yaml",
+	},
+	{
+		.name = "plan", .kind = COMMAND_READ, .view = VIEW_CHANGES, .build = build_plan, .options = B(FILE), .required = B(FILE),
+		.summary = "say what applying a document would change",
+		.detail = "Returns 0 where all is as the document wants it, 10 where something would change.",
+		.example = "rainbowctl plan -f rainbow.yaml",
+	},
+	{
+		.name = "apply", .kind = COMMAND_CHANGE, .view = VIEW_CHANGES, .build = build_apply, .options = B(FILE), .required = B(FILE),
+		.summary = "make the running state what a document says",
+		.detail = "The document is refused whole or applied whole. A key that is left out leaves what is, a list that is given is whole:\n"
+			  "versions that it does not name drain, and are removed when they have no session. Services that it does not name are\n"
+			  "left alone. With rollout.target a rollout brings the version in; weights sets the shares at once.",
+		.example = "rainbowctl apply -f rainbow.yaml --dry-run",
+	},
+	{
+		.name = "export", .kind = COMMAND_READ, .build = build_export, .arguments = {MAYBE_SERVICE},
+		.summary = "print the running state as a document that applies back to nothing",
+		.example = "rainbowctl export agent",
+	},
+	{
+		.name = "import endpointslices", .kind = COMMAND_LOCAL, .build = build_import,
+		.options = B(FILE) | B(PODS) | B(SERVICE_PORT) | B(ADDRESS) | B(OUTPUT), .required = B(FILE),
+		.summary = "make a document from Kubernetes' EndpointSlices, as JSON",
+		.detail = "The label app names the service, the label version the version: those of the endpoint's pod, else those of the slice.\n"
+			  "Endpoints that are ready and do not terminate are backends. The list may hold Pods and Services as well:\n"
+			  "kubectl get endpointslices,pods,services -o json | rainbowctl import endpointslices -f - | rainbowctl apply -f -",
+		.example = "rainbowctl import endpointslices -f list.json --service-port agent",
+	},
 	{
 		.name = "doctor", .kind = COMMAND_READ, .view = VIEW_DOCTOR, .build = build_doctor,
 		.summary = "look for traps on this host (hooks, offloads, routing, fill), each with its fix",

@@ -131,7 +131,7 @@ static void print_values(FILE *out)
 			fprintf(out, "%s%s", choice == options[id].choices ? "" : " ", *choice);
 		fputs("\" -- \"$cur\")); return ;;\n", out);
 	}
-	fputs("\t--socket) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+	fputs("\t--socket|--file|-f|--pods) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
 	      "\t--to|--version) COMPREPLY=($(compgen -W \"$(\"$1\" complete labels \"${arguments[1]}\" \"${socket[@]}\" "
 	      "2>/dev/null)\" -- "
 	      "\"$cur\")); return ;;\n\t",

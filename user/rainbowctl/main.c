@@ -15,6 +15,7 @@
 #include "rainbowctl/completion.h"
 #include "rainbowctl/push.h"
 #include "rainbowctl/follow.h"
+#include "rainbowctl/declare.h"
 #include "rainbowctl/screen.h"
 #include "rainbowctl/usage.h"
 #include "rainbowctl/value.h"
@@ -257,7 +258,11 @@ static int run_invocation(int argc, char *const *argv, struct invocation *invoca
 
 	if (invocation_parse(argc, argv, invocation, &err))
 		return report_usage(invocation, &err);
-	if (invocation->release || invocation->help_topic || invocation->command->kind == COMMAND_LOCAL)
+	if (invocation->release || invocation->help_topic)
+		return run_local(invocation);
+	if (declare_takes(invocation->command))
+		return declare_run(invocation, renderer_of(&invocation->words), socket_path(&invocation->words));
+	if (invocation->command->kind == COMMAND_LOCAL)
 		return run_local(invocation);
 	return run_remote(invocation);
 }

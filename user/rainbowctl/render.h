@@ -13,7 +13,8 @@ struct error;
 
 enum view {
 	VIEW_NONE = 0,
-	VIEW_EFFECT, /* of a change: one line */
+	VIEW_EFFECT,  /* of a change: one line */
+	VIEW_CHANGES, /* of a document: a line each, and the effect */
 	VIEW_STATUS,
 	VIEW_STATUS_DETAIL, /* one service: backends and ends too */
 	VIEW_SERVICES,

@@ -32,6 +32,26 @@ void draw_effect(const json_t *reply, const struct screen *screen)
 	fprintf(screen->out, ")%s\n", screen_plain(screen));
 }
 
+static enum style change_style(const char *change)
+{
+	return *change == '+' ? STYLE_GOOD : *change == '-' ? STYLE_BAD : *change == '~' ? STYLE_WARN : STYLE_BOLD;
+}
+
+void draw_changes(const json_t *reply, const struct screen *screen)
+{
+	const json_t *change;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "changes"), i, change)
+	{
+		const char *line = member_text(change, "change");
+
+		fprintf(screen->out, "%s%s%s\n", screen_style(screen, change_style(line)), shown(screen, line),
+			screen_plain(screen));
+	}
+	draw_effect(reply, screen);
+}
+
 void draw_whois(const json_t *reply, const struct screen *screen)
 {
 	static const struct column columns[] = {

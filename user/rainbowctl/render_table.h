@@ -16,6 +16,6 @@ draw_view draw_services, draw_versions, draw_steers, draw_sessions, draw_names;
 /* render_history.c; draw_event: one row of the history as a line */
 draw_view draw_history, draw_events, draw_event, draw_tuple_diff, draw_env;
 /* render_answers.c */
-draw_view draw_effect, draw_whois, draw_explain, draw_doctor;
+draw_view draw_effect, draw_changes, draw_whois, draw_explain, draw_doctor;
 
 #endif

@@ -4,20 +4,22 @@
 #include <string.h>
 #include "commands.h"
 #include "common/text.h"
+#include "difference.h"
 #include "handlers.h"
 
 static json_t *json_service(const struct service *service)
 {
 	char address[ADDR_TEXT_SIZE], idle[DURATION_TEXT_SIZE], probe[DURATION_TEXT_SIZE];
 
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:I}", "name", service->name,
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:o}", "name", service->name,
 			 "address", addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol",
 			 protocol_name(service->protocol), "mode", "nat", "affinity", affinity_name(service->affinity),
 			 "selection", selection_name(service->selection), "stray", stray_name(service->stray), "idle_timeout",
 			 duration_format(service->idle_timeout, idle), "probe_idle",
 			 service->probe_idle.ms ? duration_format(service->probe_idle, probe) : "0", "client_prefix",
 			 (json_int_t)service->client_prefix, "generation", (json_int_t)service->generation, "lock",
-			 json_lock(&service->lock), "versions", (json_int_t)service->version_count);
+			 json_lock(&service->lock), "versions", (json_int_t)service->version_count,
+			 "settings", settings_print(&service->settings));
 }
 
 int handle_service_list(struct request *request, json_t **reply, struct error *err)
@@ -135,32 +137,65 @@ int handle_service_add(struct request *request, json_t **reply, struct error *er
 
 static int read_order(const json_t *body, struct service_order *order, struct error *err)
 {
-	static const char *const keys[] = {"idle_timeout", "probe_idle", NULL};
+	int rc = body_duration(body, "idle_timeout", &order->has_idle_timeout, &order->idle_timeout, err);
+
+	return rc ? rc : read_probe(body, &order->has_probe_idle, &order->probe_idle, err);
+}
+
+/* Two keys are the service's own; the others are settings. */
+static int set_service(const json_t *body, struct service *service, struct error *err)
+{
+	static const char *const keys[] = {"idle_timeout",    "probe_idle", "http",    "drain", "max_versions",
+					   "on_max_versions", "gates",      "rollout", NULL};
+	struct service_order order = {0};
+	json_t *rest = json_copy((json_t *)body);
 	int rc = body_check_keys(body, keys, err);
 
-	rc = rc ? rc : body_duration(body, "idle_timeout", &order->has_idle_timeout, &order->idle_timeout, err);
-	return rc ? rc : read_probe(body, &order->has_probe_idle, &order->probe_idle, err);
+	rc = rc ? rc : read_order(body, &order, err);
+	json_object_del(rest, "idle_timeout");
+	json_object_del(rest, "probe_idle");
+	if (!rc && (order.has_idle_timeout || order.has_probe_idle || !json_object_size(rest)))
+		rc = command_service_set(service, &order, err);
+	rc = rc ? rc : settings_read(rest, "", &service->settings, err);
+	json_decref(rest);
+	return rc;
+}
+
+/* The idle times, if they were given; else what differs. */
+static json_t *reply_set(const struct request *request, const struct service *before, const struct service *after)
+{
+	char idle[DURATION_TEXT_SIZE], probe[DURATION_TEXT_SIZE];
+	json_t *changes = json_array(), *reply;
+
+	difference_append_settings(after->name, &before->settings, &after->settings, changes);
+	if (json_object_get(request->body, "idle_timeout") || json_object_get(request->body, "probe_idle"))
+		reply =
+		    reply_done(request, after, "sessions of %s end after %s without a packet; %s%s", after->name,
+			       duration_format(after->idle_timeout, idle),
+			       after->probe_idle.ms ? "their clients are asked after " : "their clients are not asked before",
+			       after->probe_idle.ms ? duration_format(after->probe_idle, probe) : "");
+	else
+		reply = reply_done(request, after, "settings of %s: %zu change%s", after->name, json_array_size(changes),
+				   json_array_size(changes) == 1 ? "" : "s");
+	json_object_set_new(reply, "changes", changes);
+	return reply;
 }
 
 int handle_service_set(struct request *request, json_t **reply, struct error *err)
 {
-	char idle[DURATION_TEXT_SIZE], probe[DURATION_TEXT_SIZE];
-	struct service_order order = {0};
 	struct change change;
-	int rc = read_order(request->body, &order, err);
+	int rc = change_begin(&change, request->daemon, request->variable[0], err);
+	struct service *before;
 
-	rc = rc ? rc : change_begin(&change, request->daemon, request->variable[0], err);
 	if (rc)
 		return rc;
-	rc = command_service_set(change.after, &order, err);
+	before = service_clone(change.before);
+	rc = set_service(request->body, change.after, err);
 	if (!rc)
-		*reply = reply_done(request, change.after, "sessions of %s end after %s without a packet; %s%s",
-				    change.after->name, duration_format(change.after->idle_timeout, idle),
-				    change.after->probe_idle.ms ? "their clients are asked after "
-								: "their clients are not asked before",
-				    change.after->probe_idle.ms ? duration_format(change.after->probe_idle, probe) : "");
+		*reply = reply_set(request, before, change.after);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
+	service_free(before);
 	return rc;
 }
 

@@ -37,5 +37,7 @@ int handle_unquarantine(struct request *request, json_t **reply, struct error *e
 int handle_version_diff(struct request *request, json_t **reply, struct error *err);
 int handle_version_env(struct request *request, json_t **reply, struct error *err);
 int handle_detach(struct request *request, json_t **reply, struct error *err);
+int handle_apply(struct request *request, json_t **reply, struct error *err);
+int handle_export(struct request *request, json_t **reply, struct error *err);
 
 #endif

@@ -42,6 +42,8 @@ static const struct route routes[] = {
     {"DELETE", "/v1/services/:service/versions/:version/quarantine", handle_unquarantine, .is_change = true,
      .verb = "version unquarantine"},
     {"POST", "/v1/detach", handle_detach, .is_change = true, .verb = "detach"},
+    {"POST", "/v1/apply", handle_apply, .is_change = true, .verb = "apply"},
+    {"GET", "/v1/export", handle_export, {"service"}},
 };
 
 /* The length of the part that begins here. */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The model as a document (common/document.h) that applies back to nothing. */
+#ifndef RAINBOW_EXPORT_H
+#define RAINBOW_EXPORT_H
+
+#include <jansson.h>
+#include "model.h"
+
+/* only: NULL for all services. A new reference. */
+json_t *export_document(const struct model *model, const struct service *only);
+
+#endif
