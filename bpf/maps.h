@@ -10,6 +10,12 @@
 #include <bpf/bpf_helpers.h>
 #include <rainbow/lookup.h>
 #include <rainbow/maps.h>
+#include <rainbow/signal.h>
+
+/* Set before the programs are loaded: what is switched off then vanishes. */
+const volatile struct {
+	__u32 signals; /* measure headers/rainbow/signal.h */
+} rainbow_config = {.signals = 1};
 
 #define RAINBOW_ARRAY(name, entries, value_type)                                                                               \
 	struct {                                                                                                               \
@@ -54,6 +60,21 @@ struct {
 	__type(key, __u32);
 	__type(value, struct rainbow_packets);
 } rainbow_packets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, RAINBOW_SLOTS * RAINBOW_MAX_VERSIONS);
+	__type(key, __u32);
+	__type(value, struct rainbow_signal);
+} rainbow_signal SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RAINBOW_MAX_VERSIONS + 1);
+	__type(key, __u32);
+	__type(value, struct rainbow_traffic);
+} rainbow_traffic SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -12,7 +12,7 @@ bpf/test_untouched_src := tests/bpf/test_untouched.c tests/bpf/truth.c tests/bpf
 bpf/test_untouched_libs := $(bpf_libs)
 
 # The kernel access of rainbowd, on a network and a bpffs of the test's own.
-datapath_src := $(addprefix user/rainbowd/,datapath.c datapath_maps.c mapping.c hooks.c hook_wish.c attach.c attach_clsact.c \
+datapath_src := $(addprefix user/rainbowd/,datapath.c datapath_maps.c datapath_signals.c mapping.c hooks.c hook_wish.c attach.c attach_clsact.c \
                 adopt.c pin_dir.c pin_table.c pin_walk.c nursery.c lookup.c netdev.c barrier.c takeover.c migrate.c migrate_map.c \
                 migrate_arrays.c migrate_pins.c) \
                 $(addprefix user/common/,error.c log.c text.c addr.c duration.c settings.c) tests/bpf/opened.c tests/bpf/ground.c
