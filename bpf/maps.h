@@ -61,12 +61,18 @@ struct {
 	__type(value, struct rainbow_packets);
 } rainbow_packets SEC(".maps");
 
+struct signal_record {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct rainbow_signal)); /* by its type, clang 14 leaves it out of the BTF */
+};
+
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, RAINBOW_SLOTS * RAINBOW_MAX_VERSIONS);
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RAINBOW_RECORDS);
 	__type(key, __u32);
-	__type(value, struct rainbow_signal);
+	__array(values, struct signal_record);
 } rainbow_signal SEC(".maps");
 
 struct {
@@ -105,6 +111,16 @@ static __always_inline struct rainbow_backend *backend_get(__u32 id)
 {
 	return bpf_map_lookup_elem(&rainbow_backend, &id);
 }
+
+#ifndef record_get /* tests/fuzz has no maps in maps */
+static __always_inline struct rainbow_signal *record_get(__u32 index)
+{
+	void *record = bpf_map_lookup_elem(&rainbow_signal, &index);
+	__u32 first = 0;
+
+	return record ? bpf_map_lookup_elem(record, &first) : NULL;
+}
+#endif
 
 /* Jiffies as the values keep them: 32 bits, compared by difference. */
 static __always_inline __u32 jiffies_now(void)

@@ -23,9 +23,7 @@ struct event {
 
 static __always_inline struct rainbow_signal *signal_get(__u32 version, __u32 slot)
 {
-	__u32 key = rainbow_signal_key(version, slot);
-
-	return bpf_map_lookup_elem(&rainbow_signal, &key);
+	return record_get(rainbow_record(version, slot));
 }
 
 static __always_inline struct rainbow_cohort cohort_now(const struct rainbow_service *service)

@@ -59,7 +59,7 @@ static inline double rainbow_signal_middle(__u32 bin)
 }
 
 /*
- * The records of a version, and what names them in a key: one of all since it was added, and one for the sessions that opened in a
+ * The records of a version, by slot: one of all since it was added, and one for the sessions that opened in a
  * cohort of its service. Cohorts take turns in two slots, so that the next one's is empty before it begins.
  */
 enum rainbow_slot {
@@ -69,9 +69,11 @@ enum rainbow_slot {
 	RAINBOW_SLOTS,
 };
 
-static inline __u32 rainbow_signal_key(__u32 version, __u32 slot)
+#define RAINBOW_RECORDS (RAINBOW_SLOTS * (RAINBOW_MAX_VERSIONS + 1))
+
+static inline __u32 rainbow_record(__u32 version, __u32 slot)
 {
-	return version | slot << 16;
+	return slot * (RAINBOW_MAX_VERSIONS + 1) + version;
 }
 
 static inline __u32 rainbow_cohort_slot(__u32 number)
@@ -128,8 +130,10 @@ static inline enum rainbow_http rainbow_http(const __u8 line[RAINBOW_HTTP_LINE])
 }
 
 /*
- * rainbow_signal: PERCPU_HASH, key rainbow_signal_key(). Not allocated ahead, as a record is 6 KB for each CPU. rainbowd makes and
- * removes records; the kernel programs add to those there are. A "session" here is what rainbow_version counts; under affinity client
+ * rainbow_signal: ARRAY_OF_MAPS[RAINBOW_RECORDS], by rainbow_record(); each record is a PERCPU_ARRAY[1]. So only what is measured takes
+ * memory (6 KB for each CPU), which is there when rainbowd asks for it (a PERCPU_HASH that is not allocated ahead fails where several
+ * are made at once), and no program ever writes into a record that has become another's. rainbowd makes and removes them; the kernel
+ * programs add to those there are. A "session" here is what rainbow_version counts; under affinity client
  * turns and resets are those of its flows, by the second in which the flow opened.
  */
 struct rainbow_signal {

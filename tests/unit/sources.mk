@@ -50,3 +50,7 @@ unit/test_tcp_libs          := -lcmocka
 programs += unit/test_snapshot
 unit/test_snapshot_src      := tests/unit/test_snapshot.c $(rbd)snapshot.c $(common_pure)
 unit/test_snapshot_libs     := -lcmocka -lz
+
+programs += unit/test_signal
+unit/test_signal_src := tests/unit/test_signal.c
+unit/test_signal_libs := -lcmocka

@@ -36,7 +36,7 @@ int signals_read(struct datapath *dp, uint32_t service, uint32_t version, enum s
 	struct rainbow_cohort cohort = cohort_of(dp, service);
 	uint32_t slot = scope == SIGNAL_EVER ? RAINBOW_SLOT_EVER : rainbow_cohort_slot(cohort.number);
 	int rc = scope == SIGNAL_COHORT && !cohort.number ? -ENOENT
-							  : datapath_signal_read(dp, rainbow_signal_key(version, slot), out);
+							  : datapath_signal_read(dp, rainbow_record(version, slot), out);
 
 	if (rc == -ENOENT)
 		return error_set(err, ERROR_NOT_FOUND, "version", "nothing is measured of version %u%s", version,
@@ -60,7 +60,7 @@ static int refuse_record(int rc, struct error *err)
 
 int signals_add(struct datapath *dp, uint32_t version, struct error *err)
 {
-	int rc = datapath_signal_make(dp, rainbow_signal_key(version, RAINBOW_SLOT_EVER));
+	int rc = datapath_signal_make(dp, rainbow_record(version, RAINBOW_SLOT_EVER));
 
 	if (rc == -EEXIST)
 		return 0;
@@ -73,11 +73,21 @@ void signals_remove(struct datapath *dp, uint32_t version)
 	uint32_t slot;
 
 	for (slot = RAINBOW_SLOT_EVER; slot < RAINBOW_SLOTS; slot++)
-		datapath_signal_remove(dp, rainbow_signal_key(version, slot));
+		datapath_signal_remove(dp, rainbow_record(version, slot));
 	datapath_traffic_empty(dp, version);
 }
 
 /* --- cohorts ------------------------------------------------------------------------------------------------------------- */
+
+static bool is_listed(const uint32_t *versions, size_t count, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (versions[i] == id)
+			return true;
+	return false;
+}
 
 /* Records of this slot for these versions, all zero, and for no other of the service. */
 static int slot_empty(struct datapath *dp, uint32_t service, uint32_t slot, const uint32_t *versions, size_t count,
@@ -88,10 +98,10 @@ static int slot_empty(struct datapath *dp, uint32_t service, uint32_t slot, cons
 	int rc = 0;
 
 	for (id = 1; id <= RAINBOW_MAX_VERSIONS; id++)
-		if (datapath_version(dp, id)->service == service)
-			datapath_signal_remove(dp, rainbow_signal_key(id, slot));
+		if (datapath_version(dp, id)->service == service && !is_listed(versions, count, id))
+			datapath_signal_remove(dp, rainbow_record(id, slot));
 	for (i = 0; !rc && i < count; i++)
-		rc = datapath_signal_empty(dp, rainbow_signal_key(versions[i], slot));
+		rc = datapath_signal_empty(dp, rainbow_record(versions[i], slot));
 	return rc ? refuse_record(rc, err) : 0;
 }
 
