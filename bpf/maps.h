@@ -112,7 +112,7 @@ static __always_inline struct rainbow_backend *backend_get(__u32 id)
 	return bpf_map_lookup_elem(&rainbow_backend, &id);
 }
 
-#ifndef record_get /* tests/fuzz has no maps in maps */
+#ifndef record_get /* tests/fuzz, which has no maps in maps, brings its own */
 static __always_inline struct rainbow_signal *record_get(__u32 index)
 {
 	void *record = bpf_map_lookup_elem(&rainbow_signal, &index);

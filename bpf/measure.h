@@ -28,7 +28,8 @@ static __always_inline struct rainbow_signal *signal_get(__u32 version, __u32 sl
 
 static __always_inline struct rainbow_cohort cohort_now(const struct rainbow_service *service)
 {
-	__u64 word = *(const volatile __u64 *)&service->cohort;
+	const void *at = &service->cohort;
+	__u64 word = *(const volatile __u64 *)at;
 	struct rainbow_cohort cohort;
 
 	__builtin_memcpy(&cohort, &word, sizeof(cohort));

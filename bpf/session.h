@@ -133,8 +133,7 @@ static __always_inline int client_end(const struct rainbow_flow *key, struct rai
 }
 
 /* Ends a client session that has no flow. 1 for the caller that ended it; 0: it has ended already, or a flow came. */
-static __always_inline int client_end_empty(const struct rainbow_flow *key, struct rainbow_pin *client,
-					    enum rainbow_end reason)
+static __always_inline int client_end_empty(const struct rainbow_flow *key, struct rainbow_pin *client, enum rainbow_end reason)
 {
 	return client_end(key, client, 1, RAINBOW_PIN_DEAD, reason);
 }
@@ -284,7 +283,8 @@ static __always_inline enum rainbow_tcp_event pin_step_server(struct way *way, c
 }
 
 /* A reset that its receiver takes. `seen`: jiffies of the packet before it. */
-static __always_inline void pin_reset(const struct rainbow_flow *flow, struct rainbow_pin *pin, enum rainbow_end reason, __u32 seen)
+static __always_inline void pin_reset(const struct rainbow_flow *flow, struct rainbow_pin *pin, enum rainbow_end reason,
+				      __u32 seen)
 {
 	if (pin_end(flow, pin, RAINBOW_PIN_CLOSING, reason))
 		measure_reset(flow, pin, reason == RAINBOW_END_RESET_CLIENT, seen);

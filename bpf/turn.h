@@ -48,7 +48,8 @@ static __always_inline __u32 spoke_us_ago(const struct timing *timing)
 /* For each segment: is it worth a call? */
 static __always_inline int turn_may_begin(const struct rainbow_pin *pin, const struct rainbow_segment *segment)
 {
-	return rainbow_config.signals && rainbow_tcp_is_new(&pin->client, segment) && pin_phase(pin->flows) != RAINBOW_PHASE_SPOKE;
+	return rainbow_config.signals && rainbow_tcp_is_new(&pin->client, segment) &&
+	       pin_phase(pin->flows) != RAINBOW_PHASE_SPOKE;
 }
 
 static __always_inline int turn_may_end(const struct rainbow_pin *pin, const struct rainbow_segment *segment)
@@ -58,7 +59,8 @@ static __always_inline int turn_may_end(const struct rainbow_pin *pin, const str
 }
 
 /* The client speaks, which was not known in this tick. */
-static __noinline int turn_begin(const struct rainbow_flow *flow, struct rainbow_pin *pin, const struct rainbow_segment *segment)
+static __noinline int turn_begin(const struct rainbow_flow *flow, struct rainbow_pin *pin,
+				 const struct rainbow_segment *segment)
 {
 	__u32 flows = *(volatile __u32 *)&pin->flows;
 	struct timing timing;

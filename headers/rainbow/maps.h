@@ -281,9 +281,9 @@ RAINBOW_SIZE_IS(struct rainbow_way, 64);
 struct rainbow_bucket {
 	__u64 control; /* see table.h */
 	/* What is timed of the session in each way. One in rainbow_pin has none of it. */
-	__u32 spoke[RAINBOW_WAYS];      /* a turn under way: CLOCK_MONOTONIC of the client's last payload, in units of 1.024 us */
-	__u8 spoke_high[RAINBOW_WAYS];  /* ... its bits 32 to 39: turns of up to 13 days */
-	__u16 opened_ms[RAINBOW_WAYS];  /* what `opened` lacks of the exact time */
+	__u32 spoke[RAINBOW_WAYS]; /* a turn under way: CLOCK_MONOTONIC of the client's last payload, in units of 1.024 us */
+	__u8 spoke_high[RAINBOW_WAYS]; /* ... its bits 32 to 39: turns of up to 13 days */
+	__u16 opened_ms[RAINBOW_WAYS]; /* what `opened` lacks of the exact time */
 	struct rainbow_way way[RAINBOW_WAYS];
 };
 RAINBOW_SIZE_IS(struct rainbow_bucket, 576);

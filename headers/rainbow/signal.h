@@ -87,7 +87,8 @@ static inline __u32 rainbow_slot_of(struct rainbow_cohort cohort, __u32 second)
 	return cohort.number && (__s32)(second - cohort.began) > 0 ? rainbow_cohort_slot(cohort.number) : RAINBOW_SLOT_EVER;
 }
 
-#define RAINBOW_TURNS_MAX    255 /* of a session that are counted; its later ones are in the histogram of the record `ever` alone */
+#define RAINBOW_TURNS_MAX                                                                                                      \
+	255 /* of a session that are counted; its later ones are in the histogram of the record `ever` alone */
 #define RAINBOW_IDLE_SECONDS 5
 
 enum rainbow_when {

@@ -37,10 +37,10 @@ static void must(int rc, const struct error *err)
 /* As the programs do, on each CPU: word `word` of the record becomes (cpu + 1) * value. */
 static void count_on_each_cpu(uint32_t version, uint32_t slot, size_t word, uint64_t value)
 {
-	size_t words = sizeof(struct rainbow_signal) / sizeof(uint64_t);
+	size_t words = sizeof(struct rainbow_signal) / sizeof(__u64);
 	uint32_t record = rainbow_record(version, slot), id, first = 0;
 	int outer = ground_open("rainbow_signal"), inner, cpu, cpus = libbpf_num_possible_cpus();
-	uint64_t *values = calloc((size_t)cpus, sizeof(struct rainbow_signal));
+	__u64 *values = calloc((size_t)cpus, sizeof(struct rainbow_signal));
 
 	assert_int_equal(bpf_map_lookup_elem(outer, &record, &id), 0);
 	inner = bpf_map_get_fd_by_id(id);
@@ -60,7 +60,7 @@ static uint64_t on_all_cpus(uint64_t value)
 	return cpus * (cpus + 1) / 2 * value;
 }
 
-#define WORD(field) (offsetof(struct rainbow_signal, field) / sizeof(uint64_t))
+#define WORD(field) (offsetof(struct rainbow_signal, field) / sizeof(__u64))
 
 static void test_records(void **state)
 {

@@ -372,7 +372,7 @@ static void test_resets(void **state)
 	(void)state;
 	for (round = 0; round < 2; round++) {
 		const __u64 *early = round ? &got.reset_client_early : &got.reset_server_early, *turns = early + 1,
-			       *idle = early + 2;
+			    *idle = early + 2;
 		void (*reset)(struct talk *) = round ? client_resets : server_resets;
 
 		by_client = round;
@@ -455,7 +455,7 @@ static void test_durations(void **state)
 	check_duration("rst", 0, 30, 900);
 	check_duration("kill", 0, 30, 900);
 	check_duration("deadline ack", 90, 90030, 91000);
-	check_duration("hours sweep", 7200, 7200030, 7201000);  /* idle */
+	check_duration("hours sweep", 7200, 7200030, 7201000);      /* idle */
 	check_duration("kill", 60 * 86400, 0xf0000000, 0xffffffff); /* longer than a histogram is */
 }
 
@@ -586,15 +586,10 @@ static void check_http(enum path path, bool is_v4)
 {
 	struct rainbow_signal got;
 	struct talk talk;
-	static const char *const lines[] = {"HTTP/1.1 100 Continue\r\n",
-					    "HTTP/1.1 200 OK\r\n",
-					    "HTTP/1.0 204 No Content\r\n",
-					    "HTTP/1.1 302 Found\r\n",
-					    "HTTP/1.1 404 Not Found\r\n",
-					    "HTTP/1.1 503 Service Unavailable\r\n",
-					    "HTTP/1.1 700 What\r\n",
-					    "HTTP/2 200 no\r\n",
-					    "{\"status\": 500}\r\n"};
+	static const char *const lines[] = {
+	    "HTTP/1.1 100 Continue\r\n", "HTTP/1.1 200 OK\r\n",        "HTTP/1.0 204 No Content\r\n",
+	    "HTTP/1.1 302 Found\r\n",    "HTTP/1.1 404 Not Found\r\n", "HTTP/1.1 503 Service Unavailable\r\n",
+	    "HTTP/1.1 700 What\r\n",     "HTTP/2 200 no\r\n",          "{\"status\": 500}\r\n"};
 	size_t i;
 
 	talk_begin_with(&talk, path, is_v4, "");

@@ -29,15 +29,15 @@ static void zero_write(int fd, uint32_t index, size_t size)
 
 static void sum_read(int fd, uint32_t index, void *out, size_t size)
 {
-	size_t words = size / sizeof(uint64_t), i;
+	size_t words = size / sizeof(__u64), i;
 	int cpus = libbpf_num_possible_cpus(), cpu;
-	uint64_t *values = calloc((size_t)cpus, size);
+	__u64 *values = calloc((size_t)cpus, size);
 
 	must(bpf_map_lookup_elem(fd, &index, values), "a record");
 	memset(out, 0, size);
 	for (cpu = 0; cpu < cpus; cpu++)
 		for (i = 0; i < words; i++)
-			((uint64_t *)out)[i] += values[(size_t)cpu * words + i];
+			((__u64 *)out)[i] += values[(size_t)cpu * words + i];
 	free(values);
 }
 
@@ -70,7 +70,8 @@ void world_add_signal(struct world *world, uint32_t version, uint32_t slot)
 	if (fd >= 0) {
 		zero_write(fd, 0, sizeof(struct rainbow_signal));
 	} else {
-		fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "record", sizeof(uint32_t), sizeof(struct rainbow_signal), 1, NULL);
+		fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "record", sizeof(uint32_t), sizeof(struct rainbow_signal), 1,
+				    NULL);
 		must(fd < 0 || bpf_map_update_elem(records(world), &record, &fd, 0), "a record");
 	}
 	close(fd);

@@ -118,8 +118,8 @@ static void test_http(void **state)
 		const char *line;
 		enum rainbow_http class;
 	} rows[] = {
-	    {"HTTP/1.1 100", RAINBOW_HTTP_1XX},   {"HTTP/1.1 200", RAINBOW_HTTP_2XX},	{"HTTP/1.0 301", RAINBOW_HTTP_3XX},
-	    {"HTTP/1.1 429", RAINBOW_HTTP_4XX},   {"HTTP/1.1 599", RAINBOW_HTTP_5XX},	{"HTTP/1.1 600", RAINBOW_HTTP_OTHER},
+	    {"HTTP/1.1 100", RAINBOW_HTTP_1XX},   {"HTTP/1.1 200", RAINBOW_HTTP_2XX},   {"HTTP/1.0 301", RAINBOW_HTTP_3XX},
+	    {"HTTP/1.1 429", RAINBOW_HTTP_4XX},   {"HTTP/1.1 599", RAINBOW_HTTP_5XX},   {"HTTP/1.1 600", RAINBOW_HTTP_OTHER},
 	    {"HTTP/1.1 099", RAINBOW_HTTP_OTHER}, {"HTTP/1.1 2x0", RAINBOW_HTTP_OTHER}, {"HTTP/1.1 20x", RAINBOW_HTTP_OTHER},
 	    {"HTTP/2.0 200", RAINBOW_HTTP_OTHER}, {"HTTP/1.x 200", RAINBOW_HTTP_OTHER}, {"HTTP/1.1  20", RAINBOW_HTTP_OTHER},
 	    {"http/1.1 200", RAINBOW_HTTP_OTHER}, {"HTTP/1.1_200", RAINBOW_HTTP_OTHER}, {"GET / HTTP/1", RAINBOW_HTTP_OTHER},
@@ -135,8 +135,9 @@ static void test_http(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_bins),  cmocka_unit_test(test_bins_rise), cmocka_unit_test(test_log2), cmocka_unit_test(test_records),
-	    cmocka_unit_test(test_slots), cmocka_unit_test(test_when),	    cmocka_unit_test(test_http),
+	    cmocka_unit_test(test_bins),    cmocka_unit_test(test_bins_rise), cmocka_unit_test(test_log2),
+	    cmocka_unit_test(test_records), cmocka_unit_test(test_slots),     cmocka_unit_test(test_when),
+	    cmocka_unit_test(test_http),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 #include "rainbowd/datapath_private.h"
 
 /* One value for each CPU, all zero. NULL: no memory. */
-static uint64_t *values_new(size_t size, int *cpus)
+static __u64 *values_new(size_t size, int *cpus)
 {
 	*cpus = libbpf_num_possible_cpus();
 	return *cpus > 0 ? calloc((size_t)*cpus, size) : NULL;
@@ -20,8 +20,8 @@ static uint64_t *values_new(size_t size, int *cpus)
 static int sum_read(int fd, uint32_t index, void *out, size_t size)
 {
 	int cpus, cpu, rc = 0;
-	uint64_t *values = values_new(size, &cpus), *sum = out;
-	size_t words = size / sizeof(uint64_t), i;
+	__u64 *values = values_new(size, &cpus), *sum = out;
+	size_t words = size / sizeof(__u64), i;
 
 	memset(out, 0, size);
 	if (!values)
@@ -38,7 +38,7 @@ static int sum_read(int fd, uint32_t index, void *out, size_t size)
 static int zero_write(int fd, uint32_t index, size_t size)
 {
 	int cpus, rc = 0;
-	uint64_t *zero = values_new(size, &cpus);
+	__u64 *zero = values_new(size, &cpus);
 
 	if (!zero)
 		return -ENOMEM;

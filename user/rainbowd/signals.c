@@ -35,8 +35,8 @@ int signals_read(struct datapath *dp, uint32_t service, uint32_t version, enum s
 {
 	struct rainbow_cohort cohort = cohort_of(dp, service);
 	uint32_t slot = scope == SIGNAL_EVER ? RAINBOW_SLOT_EVER : rainbow_cohort_slot(cohort.number);
-	int rc = scope == SIGNAL_COHORT && !cohort.number ? -ENOENT
-							  : datapath_signal_read(dp, rainbow_record(version, slot), out);
+	int rc =
+	    scope == SIGNAL_COHORT && !cohort.number ? -ENOENT : datapath_signal_read(dp, rainbow_record(version, slot), out);
 
 	if (rc == -ENOENT)
 		return error_set(err, ERROR_NOT_FOUND, "version", "nothing is measured of version %u%s", version,
