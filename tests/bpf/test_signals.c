@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What the kernel programs measure of a version: handshakes, turns, ends, responses, traffic; ever, and by cohort. */
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +22,7 @@ static struct world world;
 struct talk {
 	struct scene scene;
 	uint32_t client, server;
+	uint8_t options; /* bytes of TCP options */
 };
 
 static void sleep_ms(long ms)
@@ -30,8 +32,8 @@ static void sleep_ms(long ms)
 
 static void talk_begin_with(struct talk *talk, enum path path, bool is_v4, const char *script)
 {
+	*talk = (struct talk){.client = 1, .server = 1};
 	scene_set(&talk->scene, &world, path, is_v4, IPPROTO_TCP);
-	talk->client = talk->server = 1;
 	scene_play(&talk->scene, script);
 }
 
@@ -50,6 +52,7 @@ static void segment(struct talk *talk, bool from_client, uint8_t flags, uint32_t
 
 	assert_true(scene_packet(scene, from_client ? "data" : "sdata", &packet, &is_clients));
 	packet.flags = flags;
+	packet.tcp_options = talk->options;
 	packet.payload = payload;
 	packet.seq = (from_client ? scene->client_isn : scene->server_isn) + seq;
 	packet.ack = (from_client ? scene->server_isn + talk->server : scene->client_isn + talk->client);
@@ -141,6 +144,12 @@ static void turns_are(uint64_t turned, uint64_t turns, uint64_t squared)
 	assert_int_equal(got.turns, turns);
 	assert_int_equal(got.turns_squared, squared);
 	assert_int_equal(total(got.turn_us), turns);
+}
+
+/* Two seconds: the kernel's coarse clock, which sessions open by, is a tick late. */
+static uint32_t a_while_ago(void)
+{
+	return world_seconds() - 2;
 }
 
 /* --- handshakes ---------------------------------------------------------------------------------------------------------------- */
@@ -301,7 +310,7 @@ static void test_many_turns(void **state)
 
 	(void)state;
 	talk_begin_with(&talk, PATH_XDP, true, "");
-	world_begin_cohort(&world, 1, world_seconds() - 1);
+	world_begin_cohort(&world, 1, a_while_ago());
 	scene_play(&talk.scene, LIVE);
 	for (i = 0; i < 300; i++)
 		turn(&talk);
@@ -316,26 +325,54 @@ static void test_many_turns(void **state)
 	assert_int_equal(total(got.turn_us), 255);
 }
 
-/* A reply that this host's stack routes passes two hooks. */
-static void test_two_hooks_one_turn(void **state)
+/* A reply that this host's stack routes passes two hooks: the first leaves it to the second, where it turns, ends and is seen. */
+static void pass_two_hooks(struct talk *talk, uint8_t flags, uint16_t payload)
 {
 	struct packet packet;
 	struct frame in, out;
-	struct talk talk;
 	bool from_client;
+
+	scene_packet(&talk->scene, "sdata", &packet, &from_client);
+	memcpy(packet.target_mac, world.lan.mac, sizeof(world.lan.mac));
+	packet.ttl = 1; /* the stack's to refuse */
+	packet.flags = flags;
+	packet.payload = payload;
+	packet.seq = talk->scene.server_isn + talk->server;
+	packet.ack = talk->scene.client_isn + talk->client;
+	packet_build(&in, &packet);
+	assert_int_equal(world_run(&world, HOOK_INGRESS, &world.lan, &in, &out), TC_ACT_UNSPEC);
+	turns_are(0, 0, 0);
+	memcpy(packet.target_mac, world.wan.mac, sizeof(world.wan.mac));
+	packet_build(&in, &packet);
+	world_run(&world, HOOK_EGRESS, &world.wan, &in, &out);
+	talk->server += payload;
+}
+
+static void test_two_hooks_one_turn(void **state)
+{
+	struct talk talk;
 
 	(void)state;
 	talk_begin_with(&talk, PATH_TC_EGRESS, true, LIVE);
 	client_says(&talk, 100);
-	scene_packet(&talk.scene, "sdata", &packet, &from_client);
-	packet.ttl = 1; /* the stack's to refuse */
-	packet.ack = talk.scene.client_isn + talk.client;
-	packet_build(&in, &packet);
-	world_run(&world, HOOK_INGRESS, &world.lan, &in, &out);
-	turns_are(0, 0, 0);
-	world_run(&world, HOOK_EGRESS, &world.wan, &in, &out);
+	pass_two_hooks(&talk, TCP_ACK | TCP_PSH, 200);
 	turns_are(1, 1, 1);
 	assert_int_equal(world_traffic(&world, 1).reply_packets, 1);
+}
+
+static void test_two_hooks_one_reset(void **state)
+{
+	struct rainbow_signal got;
+	struct talk talk;
+
+	(void)state;
+	talk_begin_with(&talk, PATH_TC_EGRESS, true, LIVE);
+	server_says(&talk, 100);
+	scene_play(&talk.scene, "minutes");
+	pass_two_hooks(&talk, TCP_RST, 0);
+	got = ever();
+	assert_int_equal(got.reset_server_idle, 1);
+	assert_int_equal(got.reset_server_turn + got.reset_server_early, 0);
 }
 
 /* In rainbow_pin there is no place for the time of a turn: it is not measured, but what a reset breaks is told. */
@@ -410,6 +447,28 @@ static void test_resets(void **state)
 	}
 }
 
+/* What the backend sends before the handshake is proven is payload, too. */
+static void check_reset_after_early_data(enum rainbow_affinity affinity)
+{
+	struct rainbow_signal got;
+	struct talk talk;
+
+	talk_begin_with(&talk, PATH_XDP, true, "");
+	world.service[1].affinity = affinity;
+	scene_play(&talk.scene, "syn synack searly ack-early");
+	client_resets(&talk);
+	got = ever();
+	assert_int_equal(got.reset_client_turn, 1);
+	assert_int_equal(got.reset_client_early, 0);
+}
+
+static void test_reset_after_early_data(void **state)
+{
+	(void)state;
+	check_reset_after_early_data(RAINBOW_AFFINITY_CONNECTION);
+	check_reset_after_early_data(RAINBOW_AFFINITY_CLIENT);
+}
+
 /* An RST that its receiver does not take resets nothing. */
 static void test_reset_out_of_window(void **state)
 {
@@ -448,6 +507,20 @@ static void check_duration(const char *end, uint32_t seconds, uint32_t low_ms, u
 	one_within(got.duration_ms, low_ms, high_ms);
 }
 
+/* Late in a second: `opened` has only that, the rest is noted. */
+static void test_duration_is_exact(void **state)
+{
+	struct timespec now;
+	struct talk talk;
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sleep_ms((1600 - now.tv_nsec / 1000000) % 1000);
+	talk_begin(&talk);
+	scene_play(&talk.scene, "kill");
+	one_within(ever().duration_ms, 0, 300);
+}
+
 static void test_durations(void **state)
 {
 	(void)state;
@@ -481,7 +554,7 @@ static void test_cohort_border(void **state)
 
 	/* In the second behind it: of it, with all that happens to it. */
 	talk_begin_with(&talk, PATH_XDP, true, "");
-	world_begin_cohort(&world, 1, world_seconds() - 1);
+	world_begin_cohort(&world, 1, a_while_ago());
 	scene_play(&talk.scene, LIVE);
 	turn(&talk);
 	client_resets(&talk);
@@ -500,12 +573,12 @@ static void test_cohort_after_cohort(void **state)
 
 	(void)state;
 	talk_begin_with(&old, PATH_XDP, true, "");
-	world_begin_cohort(&world, 1, world_seconds() - 1);
+	world_begin_cohort(&world, 1, a_while_ago());
 	slot = rainbow_cohort_slot(world.service[1].cohort.number);
 	scene_play(&old.scene, LIVE);
 	turn(&old);
 	older(&old.scene, 10); /* and the cohort with it */
-	world_begin_cohort(&world, 1, world_seconds() - 1);
+	world_begin_cohort(&world, 1, a_while_ago());
 	before = world_signal(&world, 1, slot);
 	young = old;
 	scene_port(&young.scene, 40001);
@@ -594,9 +667,10 @@ static void check_http(enum path path, bool is_v4)
 
 	talk_begin_with(&talk, path, is_v4, "");
 	world.service[1].http = 1;
-	world_begin_cohort(&world, 1, world_seconds() - 1);
+	world_begin_cohort(&world, 1, a_while_ago());
 	scene_play(&talk.scene, LIVE);
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		talk.options = i & 1 ? 12 : 0;
 		client_says(&talk, 10);
 		server_says_text(&talk, 60, lines[i]);
 		server_says_text(&talk, 60, "HTTP/1.1 500 is of the body"); /* no first payload */
@@ -725,10 +799,13 @@ int main(void)
 	    cmocka_unit_test(test_fin_is_no_payload),
 	    cmocka_unit_test(test_many_turns),
 	    cmocka_unit_test(test_two_hooks_one_turn),
+	    cmocka_unit_test(test_two_hooks_one_reset),
 	    cmocka_unit_test(test_overflow),
 	    cmocka_unit_test(test_resets),
+	    cmocka_unit_test(test_reset_after_early_data),
 	    cmocka_unit_test(test_reset_out_of_window),
 	    cmocka_unit_test(test_durations),
+	    cmocka_unit_test(test_duration_is_exact),
 	    cmocka_unit_test(test_cohort_border),
 	    cmocka_unit_test(test_cohort_after_cohort),
 	    cmocka_unit_test(test_no_record),
