@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What happens to handshakes and sessions is added to the records of headers/rainbow/signal.h here, each event once, by whoever won
- * it. A version without a record is not measured. The adds are atomic: the sweep, which a packet may interrupt, ends sessions, too.
+ * it. A version without a record is not measured. The adds are atomic, as the sweep, which a packet may interrupt, ends sessions, too;
+ * but for turns, which are many, and of packets alone.
  */
 #ifndef RAINBOW_BPF_MEASURE_H
 #define RAINBOW_BPF_MEASURE_H
@@ -44,12 +45,19 @@ static __always_inline __u32 slot_of(__u32 service_id, __u32 second)
 	return service ? rainbow_slot_of(cohort_now(service), second) : RAINBOW_SLOT_EVER;
 }
 
-/* A word of the record. The verifier wants to see the bound. */
-static __always_inline void record_add(struct rainbow_signal *record, __u32 offset, __u64 value)
+/* A word of the record; NULL where there is none. The verifier wants to see the bound. */
+static __always_inline __u64 *record_word(struct rainbow_signal *record, __u32 offset)
 {
 	asm volatile("" : "+r"(offset));
-	if (offset <= sizeof(*record) - sizeof(__u64))
-		__sync_fetch_and_add((__u64 *)((void *)record + (offset & ~7u)), value);
+	return offset <= sizeof(*record) - sizeof(__u64) ? (void *)record + (offset & ~7u) : NULL;
+}
+
+static __always_inline void record_add(struct rainbow_signal *record, __u32 offset, __u64 value)
+{
+	__u64 *word = record_word(record, offset);
+
+	if (word)
+		__sync_fetch_and_add(word, value);
 }
 
 static __always_inline __u32 bin_offset(__u32 histogram, __u32 value)

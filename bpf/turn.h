@@ -75,13 +75,16 @@ static __noinline int turn_begin(const struct rainbow_flow *flow, struct rainbow
 
 static __always_inline void record_turn(struct rainbow_signal *record, __u32 before, __u32 us)
 {
-	record_add(record, bin_offset(EVENT_OFFSET(turn_us), us), 1);
+	__u64 *bin = record_word(record, bin_offset(EVENT_OFFSET(turn_us), us));
+
+	if (bin)
+		++*bin;
 	if (before >= RAINBOW_TURNS_MAX)
 		return;
-	record_add(record, EVENT_OFFSET(turns), 1);
-	record_add(record, EVENT_OFFSET(turns_squared), 2 * before + 1);
+	record->turns++;
+	record->turns_squared += 2 * before + 1;
 	if (!before)
-		record_add(record, EVENT_OFFSET(turned), 1);
+		record->turned++;
 }
 
 /* A turn of `us`, behind `before` others of the flow. Returns the value of way->response. */
