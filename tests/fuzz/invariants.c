@@ -111,6 +111,9 @@ static void check_version(uint32_t id, uint64_t live, uint64_t closing)
 		       (unsigned long long)closing);
 }
 
+#define LOOKS 16           /* histograms are long: each 16th look sums them */
+static unsigned int looks; /* since the input began */
+
 static uint64_t sum(const __u64 bins[RAINBOW_SIGNAL_BINS])
 {
 	uint64_t total = 0;
@@ -142,12 +145,14 @@ static void check_signals(uint32_t id)
 	const struct rainbow_signal *ever = core_signal(id, RAINBOW_SLOT_EVER), *cohort = core_signal(id, town_cohort_slot(id));
 	const struct rainbow_version *v = core_version(id);
 
-	check_record(id, "ever", ever);
-	check_record(id, "cohort", cohort);
 	if (ever->opened != v->opened || ever->ended != v->opened - v->live)
 		breach("version %u: %llu sessions opened and %llu ended, but measured were %llu and %llu", id,
 		       (unsigned long long)v->opened, (unsigned long long)(v->opened - v->live),
 		       (unsigned long long)ever->opened, (unsigned long long)ever->ended);
+	if (looks % LOOKS)
+		return;
+	check_record(id, "ever", ever);
+	check_record(id, "cohort", cohort);
 	if (sum(cohort->turn_us) != cohort->turns || cohort->opened > ever->opened || cohort->ended > ever->ended ||
 	    cohort->turns > ever->turns || cohort->asked > ever->asked)
 		breach("version %u: the cohort is more than all", id);
@@ -180,6 +185,7 @@ static void check_counts(void)
 		if (core_backend(id)->live != backend[id])
 			breach("backend %u: live %llu, but one by one %llu", id, (unsigned long long)core_backend(id)->live,
 			       (unsigned long long)backend[id]);
+	looks++;
 	if (core_meta()->pins != now_count)
 		breach("meta.pins is %llu, but one by one %zu", (unsigned long long)core_meta()->pins, now_count);
 	if (now_count > core_meta()->pin_limit)
@@ -223,6 +229,7 @@ static void check_flows(void)
 
 void invariants_begin(void)
 {
+	looks = 0;
 	before_count = 0;
 }
 
