@@ -67,7 +67,7 @@ static __always_inline int choose_affine(const struct rainbow_flow *flow, __u32 
 		__u32 version = client->version;
 		int stays = version_takes_new(version) && (!steered || steered == version);
 
-		if (client_has_flows(client) || stays || !client_end_empty(client, RAINBOW_END_IDLE)) {
+		if (client_has_flows(client) || stays || !client_end_empty(&key, client, RAINBOW_END_IDLE)) {
 			choice->version = version;
 			choice->backend = client->backend;
 			choice->joins = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The one place where packets are counted: by service, once each, as they leave. */
+/* The one place where packets are counted, once each, as they leave: by service, and those of sessions by version. */
 #ifndef RAINBOW_BPF_COUNT_H
 #define RAINBOW_BPF_COUNT_H
 
@@ -56,9 +56,36 @@ static __always_inline void count_as(__u32 service, enum verdict verdict)
 		++*counter_of(packets, verdict);
 }
 
+/* A packet of a session; non-atomic, as rainbow_packets is. */
+static __always_inline void count_traffic(const struct rainbow_backend *backend, const struct packet *p, int is_reply)
+{
+	struct rainbow_traffic *traffic;
+	__u32 version = backend->version;
+
+	if (!rainbow_config.signals)
+		return;
+	traffic = bpf_map_lookup_elem(&rainbow_traffic, &version);
+	if (!traffic)
+		return;
+	if (is_reply) {
+		traffic->reply_packets++;
+		traffic->reply_bytes += p->l3_length;
+	} else {
+		traffic->request_packets++;
+		traffic->request_bytes += p->l3_length;
+	}
+}
+
 static __always_inline void count_packet(const struct way *way)
 {
+	struct rainbow_backend *backend;
+
 	count_as(way->verdict == VERDICT_PASS_NOT_OURS ? 0 : way->service, way->verdict);
+	if (way->verdict != VERDICT_REQUEST && way->verdict != VERDICT_REPLY)
+		return;
+	backend = backend_get(way->backend);
+	if (backend)
+		count_traffic(backend, &way->packet, way->verdict == VERDICT_REPLY);
 }
 
 #endif

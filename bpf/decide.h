@@ -62,7 +62,7 @@ enum known {
 	KNOWN_REPLY,
 };
 
-/* Steps 2 and 4 of a reply. */
+/* Steps 2 and 4 of a reply. A reset, here as below, takes the long way. */
 static __always_inline enum known decide_known_reply(void *ctx, struct way *way, struct leads *leads)
 {
 	struct packet *p = &way->packet;
@@ -70,8 +70,9 @@ static __always_inline enum known decide_known_reply(void *ctx, struct way *way,
 	struct rainbow_service *service;
 	struct rainbow_flow flow;
 	struct rainbow_pin *pin;
+	__u32 now, seen;
 
-	if (!backend)
+	if (!backend || is_reset(p))
 		return KNOWN_NOT;
 	way->service = (__u16)backend->service;
 	flow_make(&flow, &p->target, p->target_port, backend->service);
@@ -81,17 +82,22 @@ static __always_inline enum known decide_known_reply(void *ctx, struct way *way,
 	service = service_get(backend->service);
 	if (!service)
 		return KNOWN_NOT;
-	pin_touch(pin);
+	now = jiffies_now();
+	seen = pin->last_seen;
+	if (seen != now)
+		pin_age(pin, seen, now);
 	leads->hop = NULL;
 	if (way->place != PLACE_EGRESS) {
 		leads->hop = hop_if_usable(way, hop_of_client(ctx, way, &pin->hop, &service->address));
-		if (!leads->hop) { /* it is judged where it leaves */
+		if (!leads->hop) { /* it is judged, and seen, where it leaves */
 			way->verdict = VERDICT_PASS_BY_STACK;
 			return KNOWN_JUDGED;
 		}
 	}
+	if (seen != now)
+		pin->last_seen = now;
 	if (p->protocol == IPPROTO_TCP)
-		pin_step_server(&flow, pin, &p->segment);
+		pin_step_server(way, &flow, pin);
 	leads->service = service;
 	leads->backend = backend;
 	return KNOWN_REPLY;
@@ -107,7 +113,7 @@ static __always_inline enum known decide_known_request(void *ctx, struct way *wa
 
 	flow_make(&flow, &p->source, p->source_port, way->service);
 	pin = pin_find_first(&flow);
-	if (!pin || !pin_is_live(pin->state))
+	if (!pin || !pin_is_live(pin->state) || is_reset(p))
 		return KNOWN_NOT;
 	backend = backend_get(pin->backend);
 	if (!backend || is_overdue(backend))

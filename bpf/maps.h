@@ -10,6 +10,12 @@
 #include <bpf/bpf_helpers.h>
 #include <rainbow/lookup.h>
 #include <rainbow/maps.h>
+#include <rainbow/signal.h>
+
+/* Set before the programs are loaded: what is switched off then vanishes. */
+const volatile struct {
+	__u32 signals; /* measure headers/rainbow/signal.h */
+} rainbow_config = {.signals = 1};
 
 #define RAINBOW_ARRAY(name, entries, value_type)                                                                               \
 	struct {                                                                                                               \
@@ -55,6 +61,27 @@ struct {
 	__type(value, struct rainbow_packets);
 } rainbow_packets SEC(".maps");
 
+struct signal_record {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct rainbow_signal)); /* by its type, clang 14 leaves it out of the BTF */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RAINBOW_RECORDS);
+	__type(key, __u32);
+	__array(values, struct signal_record);
+} rainbow_signal SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RAINBOW_MAX_VERSIONS + 1);
+	__type(key, __u32);
+	__type(value, struct rainbow_traffic);
+} rainbow_traffic SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RAINBOW_MAX_HOOKS);
@@ -84,6 +111,16 @@ static __always_inline struct rainbow_backend *backend_get(__u32 id)
 {
 	return bpf_map_lookup_elem(&rainbow_backend, &id);
 }
+
+#ifndef record_get /* tests/fuzz, which has no maps in maps, brings its own */
+static __always_inline struct rainbow_signal *record_get(__u32 index)
+{
+	void *record = bpf_map_lookup_elem(&rainbow_signal, &index);
+	__u32 first = 0;
+
+	return record ? bpf_map_lookup_elem(record, &first) : NULL;
+}
+#endif
 
 /* Jiffies as the values keep them: 32 bits, compared by difference. */
 static __always_inline __u32 jiffies_now(void)

@@ -31,6 +31,7 @@ static __always_inline void nursling_begin(struct rainbow_nursling *n, const str
 	n->began = jiffies_now();
 	n->client_isn = p ? p->segment.seq : 0;
 	n->client_scale = p ? p->scale : RAINBOW_SCALE_NONE;
+	n->asked_ns = p && rainbow_config.signals ? bpf_ktime_get_ns() : 0;
 	n->server_scale = RAINBOW_SCALE_NONE;
 }
 
@@ -53,8 +54,11 @@ static __noinline int nursery_enter(const struct rainbow_flow *flow, const struc
 			return 1;
 		}
 		nursling_begin(&cot.nursling, p, choice);
-		if (found != COT_BUSY && cot_put(flow, &cot))
-			return 1;
+		if (found == COT_BUSY || !cot_put(flow, &cot))
+			continue;
+		if (p && rainbow_config.signals)
+			measure_handshake(flow->service, choice->version, cot.nursling.asked_ns, HANDSHAKE_ASKED);
+		return 1;
 	}
 	return 0;
 }
@@ -118,6 +122,8 @@ static __always_inline void pin_begin(struct rainbow_pin *pin, const struct rain
 	pin->kind = RAINBOW_PIN_SESSION;
 	if (p->protocol != IPPROTO_TCP)
 		return;
+	if (n->server_next != n->server_isn + 1) /* the backend did not wait for the proof */
+		pin->flows = flows_with_phase(0, RAINBOW_PHASE_ANSWERED);
 	/* Scaling is in force only where both sides offered it (RFC 7323, 2.2). */
 	pin->client_scale = scaled ? n->client_scale : 0;
 	pin->server_scale = scaled ? n->server_scale : 0;
@@ -143,6 +149,7 @@ static __noinline int promote(const struct rainbow_flow *flow, const struct rain
 {
 	struct rainbow_service *service;
 	struct rainbow_pin pin = {};
+	__u32 phase;
 	int opened;
 
 	service = service_get(flow->service);
@@ -151,9 +158,11 @@ static __noinline int promote(const struct rainbow_flow *flow, const struct rain
 	pin_begin(&pin, n, p);
 	if (service->affinity != RAINBOW_AFFINITY_CLIENT)
 		return session_open(flow, &pin);
+	phase = pin.flows;
 	opened = client_join(flow, service, &pin);
 	if (opened != OPENED)
 		return opened;
+	pin.flows |= phase;
 	opened = pin_insert(flow, &pin);
 	if (opened != OPENED)
 		client_leave(flow, &pin, RAINBOW_END_FORCED);

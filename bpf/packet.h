@@ -67,6 +67,12 @@ struct packet {
 	struct rainbow_segment segment; /* TCP */
 };
 
+/* Of a TCP segment. */
+static __always_inline __u32 payload_offset(const struct packet *p)
+{
+	return p->l3 + p->l3_length - p->segment.length;
+}
+
 struct cursor {
 	void *data;
 	void *end;

@@ -70,21 +70,62 @@ static __always_inline void pin_fill(struct rainbow_pin *pin, const struct rainb
 	pin->asked = from->asked;
 }
 
+/* --- who has spoken (bpf/turn.h), in the flows of a session or flow -------------------------------------------------------- */
+
+static __always_inline enum rainbow_phase pin_phase(__u32 flows)
+{
+	return (enum rainbow_phase)((flows & RAINBOW_FLOWS_PHASE) >> RAINBOW_FLOWS_PHASE_SHIFT);
+}
+
+static __always_inline __u32 pin_turns(__u32 flows)
+{
+	return (flows & RAINBOW_FLOWS_TURNS) >> RAINBOW_FLOWS_TURNS_SHIFT;
+}
+
+static __always_inline __u32 flows_with_phase(__u32 flows, enum rainbow_phase phase)
+{
+	return (flows & ~RAINBOW_FLOWS_PHASE) | phase << RAINBOW_FLOWS_PHASE_SHIFT;
+}
+
+static __always_inline int pin_flows_replace(struct rainbow_pin *pin, __u32 from, __u32 to)
+{
+	return __sync_val_compare_and_swap(&pin->flows, from, to) == from;
+}
+
+/* 0: another CPU has changed its flows meanwhile. */
+static __always_inline int pin_enter_phase(struct rainbow_pin *pin, __u32 flows, enum rainbow_phase phase)
+{
+	return pin_flows_replace(pin, flows, flows_with_phase(flows, phase));
+}
+
+/* --- last seen ------------------------------------------------------------------------------------------------------------ */
+
 #define HOP_KEEP 256 /* jiffies, a power of two: about a second (HZ 250), and never more than three */
 
+/* What a tick that has passed changes: once in HOP_KEEP the way to the client is asked for anew. */
+static __always_inline void pin_age(struct rainbow_pin *pin, __u32 last, __u32 now)
+{
+	__u32 flows = pin->flows;
+
+	if ((last ^ now) & ~(HOP_KEEP - 1u))
+		pin->hop = RAINBOW_HOP_UNKNOWN;
+	if (pin_phase(flows) == RAINBOW_PHASE_SPOKE)
+		pin_enter_phase(pin, flows, RAINBOW_PHASE_WAITS);
+}
+
 /*
- * "Last seen" is written only when it changed: a busy session's cache line is dirtied once a tick, not once a packet. And once in
- * HOP_KEEP ticks the way to the client is asked for anew.
+ * "Last seen" is written only when it changed: a busy session's cache line is dirtied once a tick, not once a packet. Returns what it
+ * was.
  */
-static __always_inline void pin_touch(struct rainbow_pin *pin)
+static __always_inline __u32 pin_touch(struct rainbow_pin *pin)
 {
 	__u32 now = jiffies_now(), last = pin->last_seen;
 
 	if (last == now)
-		return;
-	if ((last ^ now) & ~(HOP_KEEP - 1u))
-		pin->hop = RAINBOW_HOP_UNKNOWN;
+		return last;
+	pin_age(pin, last, now);
 	pin->last_seen = now;
+	return last;
 }
 
 #endif

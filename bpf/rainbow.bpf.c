@@ -11,8 +11,8 @@
  *       cot.h        where such a flow waits
  *   write.h   9    bytes, for both hooks      reclaim.h   ended pins make room
  *   xdp.h tc.h 9   a verdict to an action     restore.h   pins put back
- *                                             lookup.h    whose address:port is this
- *                                             count.h     packets are counted
+ *   measure.h      what versions are judged   lookup.h    whose address:port is this
+ *     turn.h         by: turns, too           count.h     packets are counted
  */
 #include "maps.h"
 #include "packet.h"
@@ -56,6 +56,18 @@ __noinline int xdp_lead(struct xdp_md *ctx, struct way *way)
 	return 0;
 }
 
+__noinline int xdp_hear_response(struct xdp_md *ctx, const struct way *way)
+{
+	__u8 line[RAINBOW_HTTP_LINE];
+
+	if (!way)
+		return 0;
+	if (way->packet.segment.length < sizeof(line) ||
+	    bpf_xdp_load_bytes(ctx, payload_offset(&way->packet), line, sizeof(line)))
+		return measure_response(way->backend, way->response - 1, NULL);
+	return measure_response(way->backend, way->response - 1, line);
+}
+
 static __always_inline void xdp_decide(struct xdp_md *ctx, struct way *way)
 {
 	if (way->parsed == PARSED_ERROR)
@@ -84,6 +96,8 @@ static __always_inline int xdp_long_way(struct xdp_md *ctx, struct way *way, int
 	}
 	xdp_decide(ctx, way);
 	count_packet(way);
+	if (way->response)
+		xdp_hear_response(ctx, way);
 	return xdp_act(ctx, way);
 }
 
@@ -99,9 +113,13 @@ int rainbow_xdp(struct xdp_md *ctx)
 	switch (decide_known(ctx, &way, &leads)) {
 	case KNOWN_REQUEST:
 		count_as(way.service, VERDICT_REQUEST);
+		count_traffic(leads.backend, &way.packet, 0);
 		return xdp_forward(ctx, &way, &leads, 0);
 	case KNOWN_REPLY:
 		count_as(way.service, VERDICT_REPLY);
+		count_traffic(leads.backend, &way.packet, 1);
+		if (way.response)
+			xdp_hear_response(ctx, &way);
 		return xdp_forward(ctx, &way, &leads, 1);
 	case KNOWN_JUDGED:
 		count_packet(&way);
@@ -131,6 +149,18 @@ __noinline int tc_lead(struct __sk_buff *skb, struct way *way)
 	if (way)
 		lead_to_backend(skb, way);
 	return 0;
+}
+
+__noinline int tc_hear_response(struct __sk_buff *skb, const struct way *way)
+{
+	__u8 line[RAINBOW_HTTP_LINE];
+
+	if (!way)
+		return 0;
+	if (way->packet.segment.length < sizeof(line) ||
+	    bpf_skb_load_bytes(skb, payload_offset(&way->packet), line, sizeof(line)))
+		return measure_response(way->backend, way->response - 1, NULL);
+	return measure_response(way->backend, way->response - 1, line);
 }
 
 static __always_inline void tc_decide(struct __sk_buff *skb, struct way *way)
@@ -175,6 +205,8 @@ static __always_inline int tc_long_way(struct __sk_buff *skb, struct way *way, i
 	}
 	tc_decide(skb, way);
 	count_packet(way);
+	if (way->response)
+		tc_hear_response(skb, way);
 	return tc_act(skb, way);
 }
 
@@ -193,9 +225,13 @@ static __always_inline int tc_way(struct __sk_buff *skb, enum place place)
 	switch (decide_known(skb, &way, &leads)) {
 	case KNOWN_REQUEST:
 		count_as(way.service, VERDICT_REQUEST);
+		count_traffic(leads.backend, &way.packet, 0);
 		return tc_forward(skb, &way, &leads, 0);
 	case KNOWN_REPLY:
 		count_as(way.service, VERDICT_REPLY);
+		count_traffic(leads.backend, &way.packet, 1);
+		if (way.response)
+			tc_hear_response(skb, &way);
 		return tc_forward(skb, &way, &leads, 1);
 	case KNOWN_JUDGED:
 		count_packet(&way);
@@ -235,7 +271,7 @@ int rainbow_close(struct rainbow_close *order)
 	if (!pin || (order->version && order->version != pin->version))
 		return 0;
 	order->pin = *pin;
-	order->closed = pin->kind == RAINBOW_PIN_CLIENT ? client_kill(pin, reason) : pin_kill(&flow, pin, reason);
+	order->closed = pin->kind == RAINBOW_PIN_CLIENT ? client_kill(&flow, pin, reason) : pin_kill(&flow, pin, reason);
 	return 0;
 }
 

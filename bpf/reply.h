@@ -72,6 +72,7 @@ static __always_inline enum heard nursling_hear_reply(struct rainbow_nursling *n
 static __noinline int nursery_hear_reply(struct way *way, const struct rainbow_flow *flow)
 {
 	struct rainbow_nursling *n;
+	enum rainbow_nursery_state state;
 	enum cot_found found;
 	enum heard heard;
 	struct cot cot;
@@ -86,13 +87,20 @@ static __noinline int nursery_hear_reply(struct way *way, const struct rainbow_f
 			continue;
 		if (found == COT_FOUND && (n->backend != way->backend || n->state == RAINBOW_NURSERY_REFUSED))
 			break;
+		state = n->state;
 		heard = found == COT_NONE ? HEARD_NOTHING : nursling_hear_reply(n, &way->packet);
 		if (heard == HEARD_NOTHING) {
 			way->verdict = VERDICT_PASS_NOT_OURS;
 			return 0;
 		}
-		if (heard == HEARD_AGAIN || (heard == HEARD_MORE ? cot_put(flow, &cot) : cot_empty(&cot)))
+		if (heard == HEARD_AGAIN)
 			return 1;
+		if (!(heard == HEARD_MORE ? cot_put(flow, &cot) : cot_empty(&cot)))
+			continue;
+		if (rainbow_config.signals && state == RAINBOW_NURSERY_ASKED)
+			measure_handshake(flow->service, n->version, n->asked_ns,
+					  heard == HEARD_MORE ? HANDSHAKE_ANSWERED : HANDSHAKE_REFUSED);
+		return 1;
 	}
 	return decide_retry(way);
 }
@@ -157,19 +165,22 @@ static __always_inline void decide_reply_ended(void *ctx, struct way *way, struc
 static __always_inline void follow_reply(void *ctx, struct way *way, const struct rainbow_flow *flow, struct rainbow_pin *pin,
 					 const struct rainbow_backend *backend)
 {
-	struct packet *p = &way->packet;
+	__u32 now = jiffies_now(), seen = pin->last_seen;
 
 	if (is_overdue(backend) && pin_kill(flow, pin, RAINBOW_END_FORCED)) {
 		decide_killed(way, pin, RAINBOW_TOLD_SERVER);
 		return;
 	}
-	pin_touch(pin);
+	if (seen != now)
+		pin_age(pin, seen, now);
 	if (!can_reply(ctx, way, &pin->hop)) {
-		way->verdict = VERDICT_PASS_BY_STACK; /* it is judged where it leaves */
+		way->verdict = VERDICT_PASS_BY_STACK; /* it is judged, and seen, where it leaves */
 		return;
 	}
-	if (p->protocol == IPPROTO_TCP)
-		pin_step_server(flow, pin, &p->segment);
+	if (seen != now)
+		pin->last_seen = now;
+	if (way->packet.protocol == IPPROTO_TCP && pin_step_server(way, flow, pin) == RAINBOW_TCP_RESET)
+		pin_reset(flow, pin, RAINBOW_END_RESET_SERVER, seen);
 	way->verdict = VERDICT_REPLY;
 }
 

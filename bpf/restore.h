@@ -58,8 +58,10 @@ static __always_inline int restore_counted(const struct rainbow_flow *flow, stru
 	__sync_fetch_and_add(&backend->live, 1);
 	count_open(pin->version, 1);
 	opened = pin_insert(flow, pin);
-	if (opened == OPENED)
+	if (opened == OPENED) {
+		measure_opened(flow, pin);
 		return OPENED;
+	}
 	count_open(pin->version, -1);
 	__sync_fetch_and_add(&backend->live, -1);
 	return opened;
@@ -72,6 +74,8 @@ __noinline int restore_session(__u32 index)
 
 	if (!due_read(index, &flow, &pin))
 		return OPENED_NO_PLACE;
+	if (pin.kind != RAINBOW_PIN_CLIENT)
+		pin.flows |= RAINBOW_FLOWS_PHASE; /* that it was quiet until now is not likely */
 	return restore_counted(&flow, &pin);
 }
 
@@ -108,7 +112,7 @@ __noinline int restore_flow(__u32 index)
 	stale = pin.flows & RAINBOW_FLOWS_STALE;
 	if (!client || !client_is_live(client) || is_elsewhere(client, &pin) || !client_count(client, &pin))
 		return OPENED_NO_PLACE;
-	pin.flows |= stale;
+	pin.flows |= stale | RAINBOW_FLOWS_PHASE;
 	opened = pin_insert(&flow, &pin);
 	if (opened != OPENED)
 		client_uncount(client, pin.flows & RAINBOW_FLOWS_INCARNATION);
@@ -120,12 +124,19 @@ __noinline int restore_as_is(__u32 index)
 {
 	struct rainbow_flow flow;
 	struct rainbow_pin pin;
+	int opened;
 
 	if (!due_read(index, &flow, &pin))
 		return OPENED_NO_PLACE;
 	if (pin_find(&flow))
 		return OPENED_ALREADY;
-	return pin_insert(&flow, &pin);
+	/* The time of a turn under way is not carried over. */
+	if (pin.kind != RAINBOW_PIN_CLIENT && pin_phase(pin.flows) != RAINBOW_PHASE_QUIET)
+		pin.flows |= RAINBOW_FLOWS_PHASE;
+	opened = pin_insert(&flow, &pin);
+	if (opened == OPENED && rainbow_config.signals)
+		note_opened(&flow, 0);
+	return opened;
 }
 
 static __always_inline int restore_one(__u32 index, int counted)

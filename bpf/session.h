@@ -8,13 +8,15 @@
 
 #include "packet.h"
 #include "table.h"
+#include "turn.h"
+#include "way.h"
 
 /*
  * Functions without `static` are verified once, for any arguments, instead of at each call: that keeps loading fast. They must
  * look whether their pointers are NULL, and (before Linux 6.2) may not hand them on to map helpers.
  */
 
-/* What was counted when a session opened, and is uncounted now. */
+/* What was counted when a session opened, and is uncounted now. `head`: of its pin while it lived. */
 static __always_inline void count_end(const struct pin_head *head, enum rainbow_end reason)
 {
 	struct rainbow_version *version = version_get(head->version);
@@ -103,8 +105,8 @@ static __always_inline int client_has_flows(const struct rainbow_pin *client)
  * Takes the right to end a client session: sets the end in its word of flows, which only one caller can. if_empty: only while it
  * has no flow. The winner moves the pin to `to`.
  */
-static __always_inline int client_end(struct rainbow_pin *client, int if_empty, enum rainbow_pin_state to,
-				      enum rainbow_end reason)
+static __always_inline int client_end(const struct rainbow_flow *key, struct rainbow_pin *client, int if_empty,
+				      enum rainbow_pin_state to, enum rainbow_end reason)
 {
 	struct pin_head head;
 	__u32 flows;
@@ -124,21 +126,22 @@ static __always_inline int client_end(struct rainbow_pin *client, int if_empty, 
 		if (to == RAINBOW_PIN_KILLED)
 			count_closing(head.version, 1);
 		count_end(&head, reason);
+		measure_ended(key, client);
 		return 1;
 	}
 	return 0;
 }
 
 /* Ends a client session that has no flow. 1 for the caller that ended it; 0: it has ended already, or a flow came. */
-static __always_inline int client_end_empty(struct rainbow_pin *client, enum rainbow_end reason)
+static __always_inline int client_end_empty(const struct rainbow_flow *key, struct rainbow_pin *client, enum rainbow_end reason)
 {
-	return client_end(client, 1, RAINBOW_PIN_DEAD, reason);
+	return client_end(key, client, 1, RAINBOW_PIN_DEAD, reason);
 }
 
 /* Tells a client session to die: no flow joins it any more. Its flows are told one by one. */
-static __always_inline int client_kill(struct rainbow_pin *client, enum rainbow_end reason)
+static __always_inline int client_kill(const struct rainbow_flow *key, struct rainbow_pin *client, enum rainbow_end reason)
 {
-	return client_end(client, 0, RAINBOW_PIN_KILLED, reason);
+	return client_end(key, client, 0, RAINBOW_PIN_KILLED, reason);
 }
 
 /* Uncounts a flow of the session that it joined. 1 where it was the last one. */
@@ -184,7 +187,7 @@ __noinline int client_leave(const struct rainbow_flow *flow, const struct rainbo
 		return 0;
 	version = version_get(client->version);
 	if (version && version->state == RAINBOW_VERSION_DRAINING)
-		client_end_empty(client, reason);
+		client_end_empty(&key, client, reason);
 	return 0;
 }
 
@@ -213,6 +216,7 @@ __noinline int pin_end(const struct rainbow_flow *flow, struct rainbow_pin *pin,
 	}
 	count_closing(head.version, 1);
 	count_end(&head, reason);
+	measure_ended(flow, pin);
 	return 1;
 }
 
@@ -242,44 +246,57 @@ static __noinline int pin_learn(struct rainbow_pin *pin, const struct rainbow_se
 	if (rainbow_tcp_is_guess(from_client ? &pin->server : &pin->client, segment))
 		return 0;
 	if (from_client ? rainbow_tcp_learn_client(pin, segment) : rainbow_tcp_learn_server(pin, segment))
-		pin->flows &= ~RAINBOW_FLOWS_STALE;
+		__sync_fetch_and_and(&pin->flows, ~RAINBOW_FLOWS_STALE);
 	return 1;
 }
 
-static __always_inline void pin_step_client(const struct rainbow_flow *flow, struct rainbow_pin *pin,
-					    const struct rainbow_segment *segment)
+/* A segment of the client: what it tells is noted. A reset is the caller's to follow. */
+static __always_inline enum rainbow_tcp_event pin_step_client(const struct rainbow_flow *flow, struct rainbow_pin *pin,
+							      const struct rainbow_segment *segment)
 {
 	enum rainbow_tcp_event event;
 
 	if ((pin->flows & RAINBOW_FLOWS_STALE) && !pin_learn(pin, segment, 1))
-		return;
+		return RAINBOW_TCP_NOTHING;
+	if (turn_may_begin(pin, segment))
+		turn_begin(flow, pin, segment);
 	event = rainbow_tcp_step_client(pin, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_CLIENT, RAINBOW_PIN_HALF_SERVER);
-	else if (event == RAINBOW_TCP_RESET)
-		pin_end(flow, pin, RAINBOW_PIN_CLOSING, RAINBOW_END_RESET_CLIENT);
+	return event;
 }
 
-static __always_inline void pin_step_server(const struct rainbow_flow *flow, struct rainbow_pin *pin,
-					    const struct rainbow_segment *segment)
+static __always_inline enum rainbow_tcp_event pin_step_server(struct way *way, const struct rainbow_flow *flow,
+							      struct rainbow_pin *pin)
 {
+	const struct rainbow_segment *segment = &way->packet.segment;
 	enum rainbow_tcp_event event;
 
 	if ((pin->flows & RAINBOW_FLOWS_STALE) && !pin_learn(pin, segment, 0))
-		return;
+		return RAINBOW_TCP_NOTHING;
+	if (turn_may_end(pin, segment))
+		way->response = (__u8)turn_end(flow, pin, segment);
 	event = rainbow_tcp_step_server(pin, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_SERVER, RAINBOW_PIN_HALF_CLIENT);
-	else if (event == RAINBOW_TCP_RESET)
-		pin_end(flow, pin, RAINBOW_PIN_CLOSING, RAINBOW_END_RESET_SERVER);
+	return event;
 }
 
-/* The same, where it is not worth being inline: on the long way. */
+/* A reset that its receiver takes. `seen`: jiffies of the packet before it. */
+static __always_inline void pin_reset(const struct rainbow_flow *flow, struct rainbow_pin *pin, enum rainbow_end reason,
+				      __u32 seen)
+{
+	if (pin_end(flow, pin, RAINBOW_PIN_CLOSING, reason))
+		measure_reset(flow, pin, reason == RAINBOW_END_RESET_CLIENT, seen);
+}
+
+/* A request on the long way, where it is not worth being inline. */
 static __noinline int pin_follow_client(const struct rainbow_flow *flow, struct rainbow_pin *pin, const struct packet *p)
 {
-	pin_touch(pin);
-	if (p->protocol == IPPROTO_TCP)
-		pin_step_client(flow, pin, &p->segment);
+	__u32 seen = pin_touch(pin);
+
+	if (p->protocol == IPPROTO_TCP && pin_step_client(flow, pin, &p->segment) == RAINBOW_TCP_RESET)
+		pin_reset(flow, pin, RAINBOW_END_RESET_CLIENT, seen);
 	return 0;
 }
 
@@ -381,8 +398,10 @@ static __always_inline int session_open(const struct rainbow_flow *key, struct r
 		return OPENED_NO_PLACE;
 	count_open(fresh->version, 1);
 	opened = pin_insert(key, fresh);
-	if (opened == OPENED)
+	if (opened == OPENED) {
+		measure_opened(key, fresh);
 		return OPENED;
+	}
 	count_open(fresh->version, -1);
 	__sync_fetch_and_add(&backend->live, -1);
 	return opened;

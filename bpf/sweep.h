@@ -48,7 +48,7 @@ static __always_inline void sweep_census(const struct rainbow_pin *pin)
 		census->oldest = pin->opened ? pin->opened : 1;
 }
 
-static __always_inline void sweep_client(struct sweep_state *s, struct rainbow_pin *client,
+static __always_inline void sweep_client(struct sweep_state *s, const struct rainbow_flow *key, struct rainbow_pin *client,
 					 const struct rainbow_service *service)
 {
 	struct rainbow_version *version = version_get(client->version);
@@ -56,7 +56,7 @@ static __always_inline void sweep_client(struct sweep_state *s, struct rainbow_p
 
 	if (!client_has_flows(client) &&
 	    (drains || (service->idle_seconds && is_older(s, client->last_seen, service->idle_seconds))) &&
-	    client_end_empty(client, RAINBOW_END_IDLE)) {
+	    client_end_empty(key, client, RAINBOW_END_IDLE)) {
 		s->idled++;
 		return;
 	}
@@ -81,7 +81,7 @@ static __always_inline void sweep_live(struct sweep_state *s, const struct rainb
 	if (!service)
 		return;
 	if (pin->kind == RAINBOW_PIN_CLIENT) {
-		sweep_client(s, pin, service);
+		sweep_client(s, key, pin, service);
 		return;
 	}
 	if (is_idle(s, pin, service)) {

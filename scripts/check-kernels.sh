@@ -27,6 +27,7 @@ readonly UNFETCHED=77
 declare -A left_out=(
 	[bpf/test_datapath]='loads the programs for each of its cases: more than 100 s'
 	[bpf/test_datapath_maps]='loads them several times: 73 s'
+	[bpf/test_cohort]='loads them several times'
 	[bpf/test_hooks]='wants a tun device, and loads the programs for each of its cases'
 	[bpf/test_takeover]='loads them twice for each of its cases: minutes'
 	[bpf/test_differential]='compares with a core that is not of this kernel'

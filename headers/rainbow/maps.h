@@ -69,6 +69,16 @@ struct rainbow_lookup {
 };
 RAINBOW_SIZE_IS(struct rainbow_lookup, 24);
 
+/*
+ * The present cohort of a service: the sessions that opened after the second `began` (signal.h). rainbowd stores both in one piece, and
+ * begins a cohort by the next number; 0: there was none yet.
+ */
+struct rainbow_cohort {
+	__u32 began; /* CLOCK_MONOTONIC seconds */
+	__u32 number;
+} __attribute__((aligned(8)));
+RAINBOW_SIZE_IS(struct rainbow_cohort, 8);
+
 /* rainbow_service: ARRAY[services + 1], mapped. */
 struct rainbow_service {
 	char name[RAINBOW_NAME_SIZE];
@@ -85,7 +95,8 @@ struct rainbow_service {
 	__u32 steers;        /* number of steer rules: 0 saves the search */
 	__u32 in_use;        /* 0: the entry is free */
 	__u32 probe_idle_seconds; /* TCP: a session idle for this long is asked whether its client is still there; 0 never */
-	__u32 reserved[2];
+	__u32 http;               /* plaintext HTTP/1: responses are counted by status class */
+	struct rainbow_cohort cohort;
 	/* kernel */
 	__u64 cursor;             /* selection exact: new sessions so far */
 	__u64 refused_no_version; /* new sessions refused as no version has a share */
@@ -269,7 +280,10 @@ RAINBOW_SIZE_IS(struct rainbow_way, 64);
 #define RAINBOW_WAYS 8
 struct rainbow_bucket {
 	__u64 control; /* see table.h */
-	__u64 reserved[7];
+	/* What is timed of the session in each way. One in rainbow_pin has none of it. */
+	__u32 spoke[RAINBOW_WAYS]; /* a turn under way: CLOCK_MONOTONIC of the client's last payload, in units of 1.024 us */
+	__u8 spoke_high[RAINBOW_WAYS]; /* ... its bits 32 to 39: turns of up to 13 days */
+	__u16 opened_ms[RAINBOW_WAYS]; /* what `opened` lacks of the exact time */
 	struct rainbow_way way[RAINBOW_WAYS];
 };
 RAINBOW_SIZE_IS(struct rainbow_bucket, 576);
@@ -287,6 +301,19 @@ RAINBOW_SIZE_IS(struct rainbow_bucket, 576);
  * on. Until a segment fits them, one that does not fit is learned from (see tcp.h).
  */
 #define RAINBOW_FLOWS_STALE 0x00000001u
+/* Likewise: who has sent payload (enum rainbow_phase), and how many turns there were (255 and no more). */
+#define RAINBOW_FLOWS_PHASE       0x00000006u
+#define RAINBOW_FLOWS_PHASE_SHIFT 1
+#define RAINBOW_FLOWS_TURNS       0x000007f8u
+#define RAINBOW_FLOWS_TURNS_SHIFT 3
+
+/* A turn is what lies between the client's last payload and the backend's first. Drawn in bpf/turn.h. */
+enum rainbow_phase {
+	RAINBOW_PHASE_QUIET = 0, /* no payload yet */
+	RAINBOW_PHASE_SPOKE,     /* the client did, last in this tick */
+	RAINBOW_PHASE_WAITS,     /* ... in an earlier one */
+	RAINBOW_PHASE_ANSWERED,  /* the backend did */
+};
 
 #define RAINBOW_TOLD_CLIENT 1 /* the client's stack has no such connection any more */
 #define RAINBOW_TOLD_SERVER 2 /* the backend's */
@@ -313,8 +340,9 @@ struct rainbow_nursling {
 	__u8 client_scale; /* RAINBOW_SCALE_NONE: the option was not there */
 	__u8 server_scale;
 	__u16 reserved;
+	__u64 asked_ns; /* CLOCK_MONOTONIC of the attempt's first packet */
 };
-RAINBOW_SIZE_IS(struct rainbow_nursling, 32);
+RAINBOW_SIZE_IS(struct rainbow_nursling, 40);
 #define RAINBOW_SCALE_NONE 255
 
 /*
@@ -325,7 +353,7 @@ RAINBOW_SIZE_IS(struct rainbow_nursling, 32);
 struct rainbow_cot {
 	struct rainbow_nursling nursling;
 	struct rainbow_flow flow;
-	__u8 reserved[12];
+	__u8 reserved[4];
 };
 RAINBOW_SIZE_IS(struct rainbow_cot, 64);
 

@@ -59,24 +59,99 @@ static inline double rainbow_signal_middle(__u32 bin)
 }
 
 /*
- * rainbow_signal: one record for a version since it was added, and one for the sessions that began in the present cohort of its
- * service. Per CPU; written by the kernel programs alone.
+ * The records of a version, by slot: one of all since it was added, and one for the sessions that opened in a
+ * cohort of its service. Cohorts take turns in two slots, so that the next one's is empty before it begins.
+ */
+enum rainbow_slot {
+	RAINBOW_SLOT_EVER = 0,
+	RAINBOW_SLOT_EVEN, /* the cohort's, by its number */
+	RAINBOW_SLOT_ODD,
+	RAINBOW_SLOTS,
+};
+
+#define RAINBOW_RECORDS (RAINBOW_SLOTS * (RAINBOW_MAX_VERSIONS + 1))
+
+static inline __u32 rainbow_record(__u32 version, __u32 slot)
+{
+	return slot * (RAINBOW_MAX_VERSIONS + 1) + version;
+}
+
+static inline __u32 rainbow_cohort_slot(__u32 number)
+{
+	return RAINBOW_SLOT_EVEN + (number & 1);
+}
+
+/* Which cohort's record is that of what began in this second (signed: perhaps before the boot)? RAINBOW_SLOT_EVER: none's. */
+static inline __u32 rainbow_slot_of(struct rainbow_cohort cohort, __u32 second)
+{
+	return cohort.number && (__s32)(second - cohort.began) > 0 ? rainbow_cohort_slot(cohort.number) : RAINBOW_SLOT_EVER;
+}
+
+#define RAINBOW_TURNS_MAX                                                                                                      \
+	255 /* of a session that are counted; its later ones are in the histogram of the record `ever` alone */
+#define RAINBOW_IDLE_SECONDS 5
+
+enum rainbow_when {
+	RAINBOW_WHEN_EARLY, /* before any payload */
+	RAINBOW_WHEN_TURN,  /* something was under way */
+	RAINBOW_WHEN_IDLE,  /* the backend has answered all, and for five seconds nothing was seen */
+};
+
+/* Of a reset, `silence` jiffies behind the packet before it. */
+static inline enum rainbow_when rainbow_when(enum rainbow_phase phase, __u32 silence, __u32 hz)
+{
+	if (phase == RAINBOW_PHASE_QUIET)
+		return RAINBOW_WHEN_EARLY;
+	return phase == RAINBOW_PHASE_ANSWERED && silence >= RAINBOW_IDLE_SECONDS * hz ? RAINBOW_WHEN_IDLE : RAINBOW_WHEN_TURN;
+}
+
+enum rainbow_http {
+	RAINBOW_HTTP_1XX = 0, /* the order of the counters below */
+	RAINBOW_HTTP_2XX,
+	RAINBOW_HTTP_3XX,
+	RAINBOW_HTTP_4XX,
+	RAINBOW_HTTP_5XX,
+	RAINBOW_HTTP_OTHER,
+};
+#define RAINBOW_HTTP_LINE 12 /* bytes of "HTTP/1.1 200" (RFC 9112, 4) */
+
+static inline int rainbow_is_digit(__u8 octet)
+{
+	return octet >= '0' && octet <= '9';
+}
+
+/* The class of a response by its first bytes. */
+static inline enum rainbow_http rainbow_http(const __u8 line[RAINBOW_HTTP_LINE])
+{
+	if (line[0] != 'H' || line[1] != 'T' || line[2] != 'T' || line[3] != 'P' || line[4] != '/' || line[5] != '1' ||
+	    line[6] != '.' || !rainbow_is_digit(line[7]) || line[8] != ' ' || line[9] < '1' || line[9] > '5' ||
+	    !rainbow_is_digit(line[10]) || !rainbow_is_digit(line[11]))
+		return RAINBOW_HTTP_OTHER;
+	return (enum rainbow_http)(RAINBOW_HTTP_1XX + (line[9] - '1'));
+}
+
+/*
+ * rainbow_signal: ARRAY_OF_MAPS[RAINBOW_RECORDS], by rainbow_record(); each record is a PERCPU_ARRAY[1]. So only what is measured takes
+ * memory (6 KB for each CPU), which is there when rainbowd asks for it (a PERCPU_HASH that is not allocated ahead fails where several
+ * are made at once), and no program ever writes into a record that has become another's. rainbowd makes and removes them; the kernel
+ * programs add to those there are. A "session" here is what rainbow_version counts; under affinity client
+ * turns and resets are those of its flows, by the second in which the flow opened.
  */
 struct rainbow_signal {
-	__u64 handshake_us[RAINBOW_SIGNAL_BINS]; /* SYN to SYN-ACK */
+	__u64 handshake_us[RAINBOW_SIGNAL_BINS]; /* SYN to SYN-ACK; UDP: first datagram to first answer */
 	__u64 turn_us[RAINBOW_SIGNAL_BINS];      /* last payload of the client to the first of the backend */
 	__u64 duration_ms[RAINBOW_SIGNAL_BINS];  /* of sessions that ended */
 	__u64 asked;                             /* first packets sent to a backend of it */
 	__u64 answered;                          /* ... that it answered */
-	__u64 refused;                           /* ... with an RST */
+	__u64 refused;                           /* ... that it answered with an RST instead */
 	__u64 opened;                            /* sessions: handshakes that were proven */
 	__u64 ended;
 	__u64 turned;             /* sessions that had a turn */
 	__u64 turns;              /* a session counts for 255 turns at most */
 	__u64 turns_squared;      /* the sum over sessions of their turns' square: how far turns are fewer than they look */
-	__u64 reset_client_early; /* RST from the client: before any payload ... */
-	__u64 reset_client_turn;  /* ... while something was under way ... */
-	__u64 reset_client_idle;  /* ... after it had been idle */
+	__u64 reset_client_early; /* RST from the client: enum rainbow_when */
+	__u64 reset_client_turn;
+	__u64 reset_client_idle;
 	__u64 reset_server_early;
 	__u64 reset_server_turn;
 	__u64 reset_server_idle;
@@ -87,8 +162,12 @@ struct rainbow_signal {
 	__u64 http_5xx;
 	__u64 http_other; /* no response line of HTTP/1 where one was due */
 };
+RAINBOW_SIZE_IS(struct rainbow_signal, (3 * RAINBOW_SIGNAL_BINS + 20) * 8);
 
-/* rainbow_traffic: PERCPU_ARRAY[versions + 1]. Packets of sessions, and their bytes as they lie on the wire, without the link's header. */
+/*
+ * rainbow_traffic: PERCPU_ARRAY[versions + 1]. Packets of sessions, and their bytes without the link's header, as the hook meets them:
+ * an aggregate (GRO) is one.
+ */
 struct rainbow_traffic {
 	__u64 request_packets;
 	__u64 request_bytes;

@@ -163,6 +163,29 @@ static inline enum rainbow_tcp_event rainbow_tcp_step_server(struct rainbow_pin 
 				pin->client_scale, segment);
 }
 
+/* Payload that its sender had not sent before, as far as the numbers tell. Of little cost: for each packet. */
+static inline int rainbow_tcp_is_new(const struct rainbow_side *sender, const struct rainbow_segment *segment)
+{
+	return segment->length && rainbow_seq_before(sender->next, segment->seq + segment->length);
+}
+
+/* The same, and its receiver takes it. To be asked before the step, which notes it. */
+static inline int rainbow_tcp_brings_new(const struct rainbow_pin *pin, const struct rainbow_segment *segment, int from_client)
+{
+	const struct rainbow_side *sender = from_client ? &pin->client : &pin->server;
+	const struct rainbow_side *receiver = from_client ? &pin->server : &pin->client;
+	__u16 window = from_client ? pin->client_window : pin->server_window;
+	__u16 receiver_window = from_client ? pin->server_window : pin->client_window;
+	__u8 scale = from_client ? pin->client_scale : pin->server_scale;
+	__u8 receiver_scale = from_client ? pin->server_scale : pin->client_scale;
+
+	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK | RAINBOW_TCP_RST)) != RAINBOW_TCP_ACK)
+		return 0;
+	return rainbow_tcp_is_new(sender, segment) &&
+	       rainbow_tcp_fits(sender, (__u32)window << scale, receiver,
+				rainbow_edge(receiver, receiver_window, receiver_scale), receiver_scale, segment);
+}
+
 /*
  * For a session whose numbers are those of a snapshot. Its ends have moved on meanwhile, perhaps by more than a window: so a
  * segment says where its sender is now, whether it carries something or not. 1 once one fits what is known of both ends and

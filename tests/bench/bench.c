@@ -31,6 +31,7 @@ enum target {
 	TARGET_LOOKUP, /* second floor */
 	TARGET_RAINBOW,
 	TARGETS,
+	TARGET_UNMEASURED = TARGETS, /* rainbow with `signals` off, on the same maps */
 };
 
 /* One line of the table. */
@@ -48,6 +49,7 @@ struct scenario {
 
 struct bench {
 	struct world world;
+	struct rainbow_bpf *unmeasured;
 	struct floor_bpf *floor;
 	struct scene scene;
 	struct rainbow_flow first;
@@ -177,6 +179,9 @@ static int target_fd(const struct bench *bench, enum target target, bool is_xdp)
 		return bpf_program__fd(is_xdp ? bench->floor->progs.send_xdp : bench->floor->progs.send_tc);
 	case TARGET_LOOKUP:
 		return bpf_program__fd(is_xdp ? bench->floor->progs.lookup_xdp : bench->floor->progs.lookup_tc);
+	case TARGET_UNMEASURED:
+		return bpf_program__fd(is_xdp ? bench->unmeasured->progs.rainbow_xdp
+					      : bench->unmeasured->progs.rainbow_ingress);
 	default:
 		return bpf_program__fd(is_xdp ? bench->world.bpf->progs.rainbow_xdp : bench->world.bpf->progs.rainbow_ingress);
 	}
@@ -203,9 +208,9 @@ static double run(struct bench *bench, const struct device *device, bool is_xdp,
 /* A program that did not do what is measured would be fast. */
 static void check_action(const struct scenario *s, enum target target, int action)
 {
-	int should = s->path < PATH_TC ? XDP_REDIRECT : TC_ACT_REDIRECT;
+	int should = s->path >= PATH_TC ? TC_ACT_REDIRECT : s->path == PATH_XDP_ARM ? XDP_TX : XDP_REDIRECT;
 
-	if (s->is_known && (target == TARGET_LOOKUP || target == TARGET_RAINBOW) && action != should) {
+	if (s->is_known && target >= TARGET_LOOKUP && action != should) {
 		fprintf(stderr, "bench: %s: action %d of program %d, not %d\n", s->name, action, (int)target, should);
 		exit(1);
 	}
@@ -215,7 +220,7 @@ static void new_sessions_forget(struct bench *bench, enum target target)
 {
 	if (target == TARGET_LOOKUP)
 		population_remove(bpf_map__fd(bench->floor->maps.bench_floor), &bench->first, NEW_SESSIONS);
-	if (target != TARGET_RAINBOW)
+	if (target < TARGET_RAINBOW)
 		return;
 	table_clear(&bench->world.pins);
 	bench->world.meta->pins = bench->world.meta->overflowed = bench->world.version[1].live = bench->world.backend[1].live =
@@ -331,6 +336,142 @@ static const struct scenario scenarios[] = {
     {"tc: refused (RST)", PATH_TC, TCP4, 1024, "syn", false, no_share},
 };
 
+/* --- what measuring costs ------------------------------------------------------------------------------------------------- */
+
+#define TURNS 131072u /* sessions, each of which has its first turn; a power of two */
+
+static bool is_turn(const struct scenario *s)
+{
+	return s->sessions == TURNS;
+}
+
+/* Sessions that have just opened: what they say is new. */
+static struct rainbow_pin fresh_pin(struct bench *bench)
+{
+	struct rainbow_flow flow = population_flow(&bench->first, 0);
+	struct rainbow_pin pin;
+
+	bench->scene.client.addr = flow.client;
+	scene_port(&bench->scene, flow.port);
+	scene_play(&bench->scene, "syn synack ack");
+	if (!world_pin(&bench->world, &flow, &pin))
+		die("no session", ENOENT);
+	return pin;
+}
+
+static void measure_both(struct bench *bench, const struct scenario *s, double net[2])
+{
+	const enum target targets[] = {TARGET_EMPTY, TARGET_UNMEASURED, TARGET_RAINBOW};
+	bool is_xdp = s->path < PATH_TC;
+	int tails = bpf_map__fd(is_xdp ? bench->floor->maps.bench_xdp : bench->floor->maps.bench_tc), round, i, slot = 0, fd,
+	    action;
+	const struct device *device = scene_device(&bench->scene, bench->floor->bss->driver.from_client);
+	struct rainbow_pin fresh = {};
+	double took[2][ROUNDS], base = 0;
+
+	if (is_turn(s))
+		fresh = fresh_pin(bench);
+	for (round = -1; round < ROUNDS; round++) {
+		for (i = 0; i < 3; i++) {
+			double ns;
+
+			fd = target_fd(bench, targets[i], is_xdp);
+			if (bpf_map_update_elem(tails, &slot, &fd, 0))
+				die("tail call", errno);
+			if (is_turn(s) && population_pin(&bench->world.pins, &bench->first, TURNS, &fresh))
+				die("filling the pins", ENOSPC);
+			ns = run(bench, device, is_xdp, is_new(s) ? NEW_SESSIONS * 3 : is_turn(s) ? TURNS : PACKETS, &action);
+			check_action(s, targets[i], action);
+			if (is_new(s))
+				new_sessions_forget(bench, targets[i]);
+			base = i ? base : ns;
+			if (round >= 0 && i)
+				took[i - 1][round] = ns - base;
+		}
+	}
+	for (i = 0; i < 2; i++)
+		net[i] = median(took[i], ROUNDS) * bench->floor->bss->driver.phases;
+}
+
+static void speaks_http(struct scene *scene)
+{
+	scene->world->service[1].http = 1;
+}
+
+static const struct scenario measured[] = {
+    {"xdp: request, 1 session", PATH_XDP, TCP4, 1, "data", true, NULL, 10},
+    {"xdp: request", PATH_XDP, TCP4, 4096, "data", true, NULL, 10},
+    {"xdp: reply", PATH_XDP, TCP4, 4096, "sdata", true, NULL, 10},
+    {"xdp: IPv6 request", PATH_XDP, TCP6, 4096, "data", true, NULL, 10},
+    {"xdp: UDP request", PATH_XDP, UDP4, 4096, "ask", true, NULL, 10},
+    {"xdp: turn: request and reply together", PATH_XDP_ARM, TCP4, TURNS, "data sdata", true},
+    {"xdp: turn of HTTP", PATH_XDP_ARM, TCP4, TURNS, "data sdata", true, speaks_http},
+    {"xdp: new session: SYN, SYN-ACK, ACK together", PATH_XDP_ARM, TCP4, NEW_SESSIONS, "syn synack ack", false},
+    {"tc: request", PATH_TC, TCP4, 4096, "data", true, NULL, 10},
+    {"tc: reply", PATH_TC, TCP4, 4096, "sdata", true, NULL, 10},
+    {"tc: turn: request and reply together", PATH_TC_ARM, TCP4, TURNS, "data sdata", true},
+    {"tc: turn of HTTP", PATH_TC_ARM, TCP4, TURNS, "data sdata", true, speaks_http},
+    {"tc: new session: SYN, SYN-ACK, ACK together", PATH_TC_ARM, TCP4, NEW_SESSIONS, "syn synack ack", false},
+};
+
+static void measured_run(struct bench *bench, const struct scenario *s)
+{
+	double net[2];
+
+	scene_set(&bench->scene, &bench->world, s->path, s->is_v4, s->protocol);
+	world_member(&bench->world, 1)->count = 1;
+	world_begin_cohort(&bench->world, 1, 1); /* both records are written */
+	bench->first =
+	    (struct rainbow_flow){.client = s->is_v4 ? at("10.9.0.0", 0).addr : at("2001:db8:9::1:0", 0).addr, .service = 1};
+	if (!is_turn(s))
+		sessions_fill(bench, s);
+	if (s->setting)
+		s->setting(&bench->scene);
+	driver_fill(bench, s);
+	measure_both(bench, s, net);
+	printf("%-44s %8s %8.0f %8.0f %7.0f", s->name, "", net[0], net[1], net[1] - net[0]);
+	if (s->goal > 0)
+		printf("   at most %.0f", s->goal);
+	printf("\n");
+	fflush(stdout);
+	if (is_turn(s))
+		table_clear(&bench->world.pins);
+	else
+		sessions_clear(bench, s);
+	bench->world.meta->pins = 0;
+}
+
+/* The same programs but for one constant. */
+static void unmeasured_open(struct bench *bench)
+{
+	struct bpf_map *map, *other;
+
+	bench->unmeasured = rainbow_bpf__open();
+	if (!bench->unmeasured)
+		die("opening the skeleton", errno);
+	bench->unmeasured->rodata->rainbow_config.signals = 0;
+	bpf_object__for_each_map(map, bench->unmeasured->obj)
+	{
+		other = bpf_object__find_map_by_name(bench->world.bpf->obj, bpf_map__name(map));
+		if (!bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(other)))
+			die(bpf_map__name(map), errno);
+	}
+	if (rainbow_bpf__load(bench->unmeasured))
+		die("loading the programs", errno);
+}
+
+static void signals_run(struct bench *bench, const char *pattern)
+{
+	size_t i;
+
+	unmeasured_open(bench);
+	printf("\nwith `signals` and without\n%-44s %8s %8s %8s %7s   %s\n", "", "", "without", "with", "more", "goal");
+	for (i = 0; i < sizeof(measured) / sizeof(*measured); i++)
+		if (!pattern || !strcmp(pattern, "signals") || strstr(measured[i].name, pattern))
+			measured_run(bench, &measured[i]);
+	rainbow_bpf__destroy(bench->unmeasured);
+}
+
 /* --- a million sessions --------------------------------------------------------------------------------------------------- */
 
 static void sweep_run(struct bench *bench)
@@ -398,6 +539,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++)
 		if (argc < 2 || strstr(scenarios[i].name, argv[1]))
 			scenario_run(&bench, &scenarios[i]);
+	signals_run(&bench, argc < 2 ? NULL : argv[1]);
 	printf("\n");
 	if (argc < 2 || strstr("sweep", argv[1]))
 		sweep_run(&bench);

@@ -10,6 +10,6 @@ $(BUILD)/tests/bench/%.skel.h: $(BUILD)/tests/bench/%.bpf.o
 
 programs += bench/bench
 bench/bench_src := tests/bench/bench.c tests/bench/population.c tests/bpf/scene.c tests/bpf/packet.c tests/bpf/world.c \
-                   tests/bpf/world_maps.c tests/bpf/table.c user/rainbowd/pin_table.c user/rainbowd/pin_walk.c user/rainbowd/nursery.c
+                   tests/bpf/world_maps.c tests/bpf/world_signals.c tests/bpf/table.c user/rainbowd/pin_table.c user/rainbowd/pin_walk.c user/rainbowd/nursery.c
 bench/bench_libs := -lbpf -lelf -lz
 bench/bench_needs := $(BUILD)/tests/bench/floor.skel.h

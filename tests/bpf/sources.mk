@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-world_src := tests/bpf/packet.c tests/bpf/packet_check.c tests/bpf/world.c tests/bpf/world_maps.c tests/bpf/table.c \
+world_src := tests/bpf/packet.c tests/bpf/packet_check.c tests/bpf/world.c tests/bpf/world_maps.c tests/bpf/world_signals.c tests/bpf/table.c \
              user/rainbowd/pin_table.c user/rainbowd/pin_walk.c user/rainbowd/nursery.c
 bpf_libs := -lcmocka -lbpf -lelf -lz -lpthread
 
@@ -12,7 +12,7 @@ bpf/test_untouched_src := tests/bpf/test_untouched.c tests/bpf/truth.c tests/bpf
 bpf/test_untouched_libs := $(bpf_libs)
 
 # The kernel access of rainbowd, on a network and a bpffs of the test's own.
-datapath_src := $(addprefix user/rainbowd/,datapath.c datapath_maps.c mapping.c hooks.c hook_wish.c attach.c attach_clsact.c \
+datapath_src := $(addprefix user/rainbowd/,datapath.c datapath_maps.c datapath_signals.c mapping.c hooks.c hook_wish.c attach.c attach_clsact.c \
                 adopt.c pin_dir.c pin_table.c pin_walk.c nursery.c lookup.c netdev.c barrier.c takeover.c migrate.c migrate_map.c \
                 migrate_arrays.c migrate_pins.c) \
                 $(addprefix user/common/,error.c log.c text.c addr.c duration.c settings.c) tests/bpf/opened.c tests/bpf/ground.c
@@ -61,3 +61,11 @@ bpf/test_race_libs := $(bpf_libs)
 programs += bpf/test_ghost
 bpf/test_ghost_src := tests/bpf/test_ghost.c tests/bpf/counts.c tests/bpf/scene.c $(world_src)
 bpf/test_ghost_libs := $(bpf_libs)
+
+programs += bpf/test_signals
+bpf/test_signals_src := tests/bpf/test_signals.c tests/bpf/scene.c $(world_src)
+bpf/test_signals_libs := $(bpf_libs)
+
+programs += bpf/test_cohort
+bpf/test_cohort_src := tests/bpf/test_cohort.c user/rainbowd/signals.c $(datapath_src)
+bpf/test_cohort_libs := $(bpf_libs)

@@ -162,6 +162,7 @@ static int programs_open(struct world *world, const struct world_config *config)
 	world->bpf = rainbow_bpf__open();
 	if (!world->bpf)
 		return say("opening the skeleton");
+	world->bpf->rodata->rainbow_config.signals = !config->unmeasured;
 	world->pin_limit = config->pins;
 	bpf_map__set_max_entries(world->bpf->maps.rainbow_table, rainbow_table_buckets(config->pins));
 	bpf_map__set_max_entries(world->bpf->maps.rainbow_pin, rainbow_table_overflow(config->pins));

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <rainbow/maps.h>
+#include <rainbow/signal.h>
 #include "rainbowd/nursery.h"
 #include "rainbowd/pin_table.h"
 #include "tests/bpf/packet.h"
@@ -36,6 +37,7 @@ struct device {
 struct world_config {
 	uint32_t pins; /* at most */
 	uint32_t nursery;
+	bool unmeasured; /* the programs are loaded with `signals` off */
 };
 
 struct world {
@@ -98,6 +100,15 @@ uint64_t world_pins_each(struct world *world, void (*each)(const struct rainbow_
 			 void *arg);
 /* Summed over CPUs. */
 struct rainbow_packets world_packets(struct world *world, uint32_t service);
+
+/* What is measured. A version that was added has the record RAINBOW_SLOT_EVER; one that is not there reads as 0. world_signals.c */
+void world_add_signal(struct world *world, uint32_t version, uint32_t slot);
+void world_remove_signal(struct world *world, uint32_t version, uint32_t slot);
+/* Empty, for all versions of the service, for what opens after that second. */
+void world_begin_cohort(struct world *world, uint32_t service, uint32_t began);
+uint32_t world_seconds(void); /* CLOCK_MONOTONIC */
+struct rainbow_signal world_signal(struct world *world, uint32_t version, uint32_t slot);
+struct rainbow_traffic world_traffic(struct world *world, uint32_t version);
 
 struct rainbow_sweep world_sweep(struct world *world, uint32_t ask_limit);
 /* Likewise; also asks after ghosts, as a rainbowd whose sweep before was so many jiffies ago. */

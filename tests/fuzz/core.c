@@ -11,12 +11,21 @@
 #pragma GCC diagnostic ignored "-Wint-to-pointer-cast"
 #pragma GCC diagnostic ignored "-Wcast-function-type"
 #pragma GCC diagnostic ignored "-Wshadow"
-#include "tests/fuzz/native_helpers.h"
-#include "bpf/rainbow.bpf.c"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tests/fuzz/core.h"
+
+/* rainbow_signal, whose records are maps in the kernel. */
+static struct rainbow_signal *records[RAINBOW_RECORDS];
+
+static struct rainbow_signal *record_at(__u32 index)
+{
+	return index < RAINBOW_RECORDS ? records[index] : NULL;
+}
+#define record_get record_at
+#include "tests/fuzz/native_helpers.h"
+#include "bpf/rainbow.bpf.c"
 
 #ifdef RAINBOW_WAYS
 #define CORE_TABLE(map) map(rainbow_table) map(rainbow_hop)
@@ -26,7 +35,7 @@
 #define CORE_MAPS(map)                                                                                                         \
 	map(rainbow_meta) map(rainbow_lookup) map(rainbow_service) map(rainbow_version) map(rainbow_member) map(rainbow_wheel) \
 	    map(rainbow_backend) map(rainbow_census) map(rainbow_due) map(rainbow_pin) map(rainbow_nursery) map(rainbow_steer) \
-		map(rainbow_packets) map(rainbow_hook) CORE_TABLE(map)
+		map(rainbow_packets) map(rainbow_traffic) map(rainbow_hook) CORE_TABLE(map)
 
 static uint32_t buckets_for(uint32_t sessions)
 {
@@ -216,6 +225,26 @@ struct rainbow_census *core_census(uint32_t version)
 struct rainbow_packets *core_packets(uint32_t service)
 {
 	return bpf_map_lookup_elem(&rainbow_packets, &service);
+}
+
+struct rainbow_traffic *core_traffic(uint32_t version)
+{
+	return bpf_map_lookup_elem(&rainbow_traffic, &version);
+}
+
+struct rainbow_signal *core_signal(uint32_t version, uint32_t slot)
+{
+	return record_at(rainbow_record(version, slot));
+}
+
+void core_add_signal(uint32_t version, uint32_t slot)
+{
+	struct rainbow_signal **record = &records[rainbow_record(version, slot)];
+
+	free(*record);
+	*record = calloc(1, sizeof(**record));
+	if (!*record)
+		abort();
 }
 
 struct rainbow_due *core_due(uint32_t index)

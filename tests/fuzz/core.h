@@ -4,6 +4,7 @@
 #define RAINBOW_FUZZ_CORE_H
 
 #include <rainbow/maps.h>
+#include <rainbow/signal.h>
 #include "tests/fuzz/native.h"
 
 /* Makes all maps. `sessions`: how many pins there is room for; sizes the pin table and its overflow. */
@@ -32,7 +33,10 @@ struct rainbow_wheel *core_wheel(uint32_t service, uint32_t wheel);
 struct rainbow_member *core_member(uint32_t version);
 struct rainbow_census *core_census(uint32_t version);
 struct rainbow_packets *core_packets(uint32_t service);
-struct rainbow_due *core_due(uint32_t index); /* NULL: no such place */
+struct rainbow_traffic *core_traffic(uint32_t version);
+struct rainbow_signal *core_signal(uint32_t version, uint32_t slot); /* NULL: there is none */
+void core_add_signal(uint32_t version, uint32_t slot);               /* empty */
+struct rainbow_due *core_due(uint32_t index);                        /* NULL: no such place */
 void core_add_lookup(const struct rainbow_addr *addr, uint16_t port, uint8_t protocol, enum rainbow_lookup_kind kind,
 		     uint32_t id);
 void core_put_steer(uint32_t service, const struct rainbow_addr *client, uint32_t bits, uint32_t version); /* 0 removes */

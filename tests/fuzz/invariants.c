@@ -111,6 +111,53 @@ static void check_version(uint32_t id, uint64_t live, uint64_t closing)
 		       (unsigned long long)closing);
 }
 
+#define LOOKS 16           /* histograms are long: each 16th look sums them */
+static unsigned int looks; /* since the input began */
+
+static uint64_t sum(const __u64 bins[RAINBOW_SIGNAL_BINS])
+{
+	uint64_t total = 0;
+	int i;
+
+	for (i = 0; i < RAINBOW_SIGNAL_BINS; i++)
+		total += bins[i];
+	return total;
+}
+
+static void check_record(uint32_t id, const char *which, const struct rainbow_signal *s)
+{
+	if (s->answered + s->refused > s->asked)
+		breach("version %u, %s: answered %llu and refused %llu, but asked %llu", id, which,
+		       (unsigned long long)s->answered, (unsigned long long)s->refused, (unsigned long long)s->asked);
+	if (sum(s->handshake_us) != s->answered || sum(s->duration_ms) != s->ended || sum(s->turn_us) < s->turns)
+		breach("version %u, %s: a histogram has not as many as were counted", id, which);
+	if (s->turned > s->turns || s->turns > s->turned * RAINBOW_TURNS_MAX || s->turns_squared < s->turns ||
+	    s->turns_squared * s->turned < s->turns * s->turns)
+		breach("version %u, %s: %llu turns, %llu of their squares, of %llu sessions", id, which,
+		       (unsigned long long)s->turns, (unsigned long long)s->turns_squared, (unsigned long long)s->turned);
+	if (s->http_1xx + s->http_2xx + s->http_3xx + s->http_4xx + s->http_5xx + s->http_other > sum(s->turn_us))
+		breach("version %u, %s: more responses than turns", id, which);
+}
+
+/* What is measured of sessions is what is counted of them. */
+static void check_signals(uint32_t id)
+{
+	const struct rainbow_signal *ever = core_signal(id, RAINBOW_SLOT_EVER), *cohort = core_signal(id, town_cohort_slot(id));
+	const struct rainbow_version *v = core_version(id);
+
+	if (ever->opened != v->opened || ever->ended != v->opened - v->live)
+		breach("version %u: %llu sessions opened and %llu ended, but measured were %llu and %llu", id,
+		       (unsigned long long)v->opened, (unsigned long long)(v->opened - v->live),
+		       (unsigned long long)ever->opened, (unsigned long long)ever->ended);
+	if (looks % LOOKS)
+		return;
+	check_record(id, "ever", ever);
+	check_record(id, "cohort", cohort);
+	if (sum(cohort->turn_us) != cohort->turns || cohort->opened > ever->opened || cohort->ended > ever->ended ||
+	    cohort->turns > ever->turns || cohort->asked > ever->asked)
+		breach("version %u: the cohort is more than all", id);
+}
+
 static void check_counts(void)
 {
 	uint64_t live[TOWN_VERSIONS + 1] = {0}, closing[TOWN_VERSIONS + 1] = {0}, backend[TOWN_BACKENDS + 1] = {0};
@@ -130,12 +177,15 @@ static void check_counts(void)
 		closing[pin->version] += is_ended(pin);
 		backend[pin->backend] += is_live(pin);
 	}
-	for (id = 1; id <= TOWN_VERSIONS; id++)
+	for (id = 1; id <= TOWN_VERSIONS; id++) {
 		check_version(id, live[id], closing[id]);
+		check_signals(id);
+	}
 	for (id = 1; id <= TOWN_BACKENDS; id++)
 		if (core_backend(id)->live != backend[id])
 			breach("backend %u: live %llu, but one by one %llu", id, (unsigned long long)core_backend(id)->live,
 			       (unsigned long long)backend[id]);
+	looks++;
 	if (core_meta()->pins != now_count)
 		breach("meta.pins is %llu, but one by one %zu", (unsigned long long)core_meta()->pins, now_count);
 	if (now_count > core_meta()->pin_limit)
@@ -179,6 +229,7 @@ static void check_flows(void)
 
 void invariants_begin(void)
 {
+	looks = 0;
 	before_count = 0;
 }
 

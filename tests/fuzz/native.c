@@ -139,6 +139,20 @@ long native_redirect_neigh(uint32_t ifindex, uint64_t flags)
 	return flags ? TC_ACT_SHOT : TC_ACT_REDIRECT;
 }
 
+/* Fragments, too. */
+long native_load_bytes(uint32_t offset, void *to, uint32_t size)
+{
+	uint32_t length = native.hook == NATIVE_XDP ? buffer.xdp.data_end - buffer.xdp.data : buffer.skb.len;
+	uint32_t linear = native.hook == NATIVE_XDP ? length : buffer.skb.data_end - buffer.skb.data;
+
+	if (offset > length || size > length - offset)
+		return native.hook == NATIVE_XDP ? -EINVAL : -EFAULT;
+	native_unpoison(buffer.start, length);
+	memcpy(to, buffer.start + offset, size);
+	buffer_show(linear);
+	return 0;
+}
+
 long native_xdp_adjust_tail(struct xdp_md *ctx, int change)
 {
 	long length = (long)(ctx->data_end - ctx->data) + change;

@@ -88,6 +88,7 @@ size_t native_send(uint8_t out[NATIVE_ROOM]);
 long native_fib(struct bpf_fib_lookup *ask, int size, uint32_t flags);
 long native_redirect(uint32_t ifindex, uint64_t flags);
 long native_redirect_neigh(uint32_t ifindex, uint64_t flags);
+long native_load_bytes(uint32_t offset, void *to, uint32_t size);
 long native_xdp_adjust_tail(struct xdp_md *ctx, int change);
 long native_skb_pull_data(struct __sk_buff *skb, uint32_t length);
 long native_skb_change_tail(struct __sk_buff *skb, uint32_t length, uint64_t flags);

@@ -14,10 +14,11 @@
 #undef __always_inline
 #define __always_inline inline
 #undef __noinline
-#define __noinline        __attribute__((noinline))
-#define SEC(name)         __attribute__((used))
-#define __uint(name, val) int(*name)[val]
-#define __type(name, val) typeof(val) *name
+#define __noinline         __attribute__((noinline))
+#define SEC(name)          __attribute__((used))
+#define __uint(name, val)  int(*name)[val]
+#define __type(name, val)  typeof(val) *name
+#define __array(name, val) typeof(val) *name[]
 #ifndef NULL
 #define NULL ((void *)0)
 #endif
@@ -45,6 +46,9 @@
 #define bpf_ktime_get_ns()        (native.ns)
 #define bpf_ktime_get_coarse_ns() (native.ns)
 #define bpf_get_prandom_u32()     (native.random)
+
+#define bpf_xdp_load_bytes(ctx, offset, to, size) native_load_bytes(offset, to, size)
+#define bpf_skb_load_bytes(skb, offset, to, size) native_load_bytes(offset, to, size)
 
 #define bpf_fib_lookup(ctx, ask, size, flags)             native_fib(ask, size, flags)
 #define bpf_redirect(ifindex, flags)                      native_redirect(ifindex, flags)

@@ -82,6 +82,20 @@ static void twin_open(const struct bpf_map *map)
 	must(twin->mapped == MAP_FAILED, bpf_map__name(map));
 }
 
+/* The kernel's own clock is exact, and ours moves with its ticks: what is timed differs, and how often it was is the same. */
+static bool is_time(const struct twin *twin, uint32_t byte)
+{
+	const size_t spoke = offsetof(struct rainbow_bucket, spoke), ways = offsetof(struct rainbow_bucket, way),
+		     cots = offsetof(struct rainbow_nursery_bucket, cot),
+		     asked = offsetof(struct rainbow_cot, nursling) + offsetof(struct rainbow_nursling, asked_ns);
+
+	if (strcmp(twin->definition->name, "rainbow_table") == 0)
+		return byte >= spoke && byte < ways;
+	if (strcmp(twin->definition->name, "rainbow_nursery") == 0 && byte >= cots)
+		return (byte - cots) % sizeof(struct rainbow_cot) - asked < sizeof(uint64_t);
+	return false;
+}
+
 static bool is(const struct twin *twin, const char *name)
 {
 	return strcmp(twin->definition->name, name) == 0;
@@ -156,12 +170,17 @@ static long drop_entry(void *map, const void *key, void *value, void *arg)
 	return 0;
 }
 
-static void packets_from_kernel(void)
+static void counters_from_kernel(void)
 {
-	uint32_t service;
+	uint32_t id;
 
-	for (service = 0; service <= TOWN_SERVICES; service++)
-		*core_packets(service) = world_packets(&world, service);
+	for (id = 0; id <= TOWN_SERVICES; id++)
+		*core_packets(id) = world_packets(&world, id);
+	for (id = 1; id <= TOWN_VERSIONS; id++) {
+		*core_traffic(id) = world_traffic(&world, id);
+		*core_signal(id, RAINBOW_SLOT_EVER) = world_signal(&world, id, RAINBOW_SLOT_EVER);
+		*core_signal(id, town_cohort_slot(id)) = world_signal(&world, id, town_cohort_slot(id));
+	}
 }
 
 static void from_kernel(void)
@@ -182,7 +201,7 @@ static void from_kernel(void)
 				native_update(twin->native, key, value, 0);
 		}
 	}
-	packets_from_kernel();
+	counters_from_kernel();
 }
 
 static long compare_entry(void *map, const void *key, void *value, void *arg)
@@ -199,7 +218,7 @@ static long compare_entry(void *map, const void *key, void *value, void *arg)
 	if (!twin->mapped && bpf_map_lookup_elem(twin->fd, key, copy))
 		fail(twin->definition->name, "the kernel has no such entry");
 	for (i = 0; i < twin->definition->value_size; i++) {
-		if (other[i] == ((const uint8_t *)value)[i])
+		if (other[i] == ((const uint8_t *)value)[i] || is_time(twin, i))
 			continue;
 		snprintf(where, sizeof(where), "entry %u, byte %u: kernel %02x, native %02x", twin->mapped ? index : 0, i,
 			 other[i], ((const uint8_t *)value)[i]);
@@ -208,15 +227,60 @@ static long compare_entry(void *map, const void *key, void *value, void *arg)
 	return 0;
 }
 
-static void compare_packets(void)
+static void collapse(__u64 bins[RAINBOW_SIGNAL_BINS])
 {
-	uint32_t service;
+	int i;
 
-	for (service = 0; service <= TOWN_SERVICES; service++) {
-		struct rainbow_packets sum = world_packets(&world, service);
+	for (i = 1; i < RAINBOW_SIGNAL_BINS; i++) {
+		bins[0] += bins[i];
+		bins[i] = 0;
+	}
+}
 
-		if (memcmp(&sum, core_packets(service), sizeof(sum)) != 0)
+/* But for how long things took. */
+static struct rainbow_signal untimed(const struct rainbow_signal *signal)
+{
+	struct rainbow_signal copy = *signal;
+
+	collapse(copy.handshake_us);
+	collapse(copy.turn_us);
+	collapse(copy.duration_ms);
+	return copy;
+}
+
+static void compare_signal(uint32_t version, uint32_t slot)
+{
+	struct rainbow_signal kernel = world_signal(&world, version, slot), own = untimed(core_signal(version, slot));
+	char where[64];
+	size_t i;
+
+	kernel = untimed(&kernel);
+	for (i = 0; i < sizeof(kernel) / sizeof(__u64); i++) {
+		if (((const __u64 *)&kernel)[i] == ((const __u64 *)&own)[i])
+			continue;
+		snprintf(where, sizeof(where), "version %u, slot %u, word %zu: kernel %llu, native %llu", version, slot, i,
+			 (unsigned long long)((const __u64 *)&kernel)[i], (unsigned long long)((const __u64 *)&own)[i]);
+		fail("rainbow_signal", where);
+	}
+}
+
+static void compare_counters(void)
+{
+	uint32_t id;
+
+	for (id = 0; id <= TOWN_SERVICES; id++) {
+		struct rainbow_packets sum = world_packets(&world, id);
+
+		if (memcmp(&sum, core_packets(id), sizeof(sum)) != 0)
 			fail("rainbow_packets", "");
+	}
+	for (id = 1; id <= TOWN_VERSIONS; id++) {
+		struct rainbow_traffic sum = world_traffic(&world, id);
+
+		if (memcmp(&sum, core_traffic(id), sizeof(sum)) != 0)
+			fail("rainbow_traffic", "");
+		compare_signal(id, RAINBOW_SLOT_EVER);
+		compare_signal(id, town_cohort_slot(id));
 	}
 }
 
@@ -241,7 +305,7 @@ static void compare(bool all)
 			fail(twin->definition->name, "not the same number of entries");
 	}
 	if (all)
-		compare_packets();
+		compare_counters();
 }
 
 /* --- time -------------------------------------------------------------------------------------------------------------------- */
@@ -422,6 +486,16 @@ static void run(void)
 	}
 }
 
+static void signals_begin(void)
+{
+	uint32_t id;
+
+	for (id = 1; id <= TOWN_VERSIONS; id++) {
+		world_add_signal(&world, id, RAINBOW_SLOT_EVER);
+		world_add_signal(&world, id, town_cohort_slot(id));
+	}
+}
+
 static void day_begin(void)
 {
 	size_t i;
@@ -438,7 +512,8 @@ static void day_begin(void)
 #ifdef RAINBOW_WAYS
 	core_meta()->buckets = native_definition_of(core_map("rainbow_table"))->entries;
 #endif
-	packets_from_kernel();
+	signals_begin();
+	counters_from_kernel();
 	to_kernel(NULL);
 }
 
@@ -486,7 +561,9 @@ static void open_all(void)
 	town.wan.ifindex = world.wan.ifindex;
 	town.lan.ifindex = world.lan.ifindex;
 	core_init(SESSIONS, NURSERY);
-	bpf_object__for_each_map(map, world.bpf->obj) if (!strchr(bpf_map__name(map), '.')) twin_open(map);
+	/* Not the programs' constants, nor the records, which are maps in a map. */
+	bpf_object__for_each_map(map, world.bpf->obj) if (!strchr(bpf_map__name(map), '.') &&
+							  strcmp(bpf_map__name(map), "rainbow_signal") != 0) twin_open(map);
 }
 
 int main(int argc, char **argv)

@@ -118,6 +118,13 @@ static void turn_wheel(uint32_t service, uint32_t first, uint32_t share)
 	s->wheel = next;
 }
 
+static void build_version(uint32_t id, uint32_t service)
+{
+	*core_version(id) = (struct rainbow_version){.state = RAINBOW_VERSION_ACTIVE, .service = service};
+	core_add_signal(id, RAINBOW_SLOT_EVER);
+	core_add_signal(id, town_cohort_slot(id));
+}
+
 static void build_service(uint32_t id)
 {
 	struct endpoint where = service_at(id);
@@ -134,9 +141,11 @@ static void build_service(uint32_t id)
 	    .idle_seconds = 600,
 	    .client_prefix = 64,
 	    .in_use = 1,
+	    .http = id & 1,
+	    .cohort = {.began = 1, .number = id}, /* of all that begins */
 	};
 	for (i = 1; i <= 3; i++)
-		*core_version(3 * (id - 1) + i) = (struct rainbow_version){.state = RAINBOW_VERSION_ACTIVE, .service = id};
+		build_version(3 * (id - 1) + i, id);
 	for (i = 1; i <= 6; i++)
 		build_backend(6 * (id - 1) + i, id);
 	core_add_lookup(&where.addr, where.port, houses[id].protocol, RAINBOW_LOOKUP_SERVICE, id);

@@ -14,6 +14,12 @@
 #define TOWN_VERSIONS (3 * TOWN_SERVICES)
 #define TOWN_BACKENDS (2 * TOWN_VERSIONS)
 
+/* Each service has one cohort, of all that begins, with a record for each of its versions. */
+static inline uint32_t town_cohort_slot(uint32_t version)
+{
+	return rainbow_cohort_slot((version - 1) / 3 + 1);
+}
+
 /* The bytes of a day; zeroes behind their end. */
 struct reader {
 	const uint8_t *bytes;

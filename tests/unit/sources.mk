@@ -130,3 +130,7 @@ unit/test_reconcile_libs    := -lcmocka -ljansson -lm
 programs += unit/test_slices
 unit/test_slices_src        := tests/unit/test_slices.c $(ctl)slices.c $(document_src)
 unit/test_slices_libs       := -lcmocka -ljansson -lm
+
+programs += unit/test_signal
+unit/test_signal_src := tests/unit/test_signal.c
+unit/test_signal_libs := -lcmocka

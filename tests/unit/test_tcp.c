@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -284,6 +285,47 @@ static void test_taught_reset_is_a_guess(void **state)
 	assert_int_equal(rainbow_tcp_step_client(&pin, &segment), RAINBOW_TCP_RESET);
 }
 
+/* What brings payload is what moves `next` by payload, for either side: the step itself is the reference. */
+static void check_new(uint32_t base, uint32_t off, uint32_t length, uint8_t flags, bool from_client)
+{
+	struct rainbow_segment segment = {
+	    .seq = base + off, .ack = base * 3, .window = WINDOW, .length = length, .flags = flags};
+	struct rainbow_side *sender = from_client ? &client : &server;
+	uint32_t before;
+	bool brings, moved;
+
+	sides(base, FLIGHT);
+	if (!from_client) {
+		server = (struct rainbow_side){.next = base + FLIGHT, .ack = base * 3};
+		client = (struct rainbow_side){.next = base * 3, .ack = base};
+	}
+	before = sender->next;
+	brings = rainbow_tcp_brings_new(&pin, &segment, from_client);
+	if (from_client)
+		rainbow_tcp_step_client(&pin, &segment);
+	else
+		rainbow_tcp_step_server(&pin, &segment);
+	moved = length && sender->next - before > !!(flags & RAINBOW_TCP_FIN);
+	if (brings != moved)
+		fail_msg("base %u, offset %d, length %u, flags %x: %d", base, (int)off, length, flags, brings);
+}
+
+static void test_what_is_new(void **state)
+{
+	static const uint8_t flags[] = {RAINBOW_TCP_ACK, RAINBOW_TCP_ACK | RAINBOW_TCP_FIN, 0,
+					RAINBOW_TCP_FIN, RAINBOW_TCP_ACK | RAINBOW_TCP_SYN, RAINBOW_TCP_ACK | RAINBOW_TCP_RST};
+	static const uint32_t lengths[] = {0, 1, 2, 100, 1460};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bases); i++)
+		for (uint32_t off = -NEAR; off != WINDOW + NEAR; off += off < FLIGHT + NEAR || off > WINDOW - NEAR ? 1 : 50)
+			for (size_t f = 0; f < COUNT(flags); f++)
+				for (size_t l = 0; l < COUNT(lengths); l++) {
+					check_new(bases[i], off, lengths[l], flags[f], true);
+					check_new(bases[i], off, lengths[l], flags[f], false);
+				}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +340,7 @@ int main(void)
 	    cmocka_unit_test(test_old_numbers_are_learned),
 	    cmocka_unit_test(test_taught_reset_is_a_guess),
 	    cmocka_unit_test(test_strangers_teach_nothing),
+	    cmocka_unit_test(test_what_is_new),
 	};
 
 	return cmocka_run_group_tests_name("tcp", tests, NULL, NULL);

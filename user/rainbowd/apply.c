@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "drain.h"
 #include "entries.h"
+#include "signals.h"
 
 static const struct version *version_before(const struct service *before, uint32_t id)
 {
@@ -42,6 +43,15 @@ static int open_backends(struct datapath *dp, const struct service *service, con
 	return 0;
 }
 
+/* A version that can not be measured is served all the same. */
+static void measure_version(struct datapath *dp, const struct version *version)
+{
+	struct error err;
+
+	if (signals_add(dp, version->id, &err))
+		log_warn("apply", "version %s is not measured: %s", version->label, err.message);
+}
+
 /* 2. Versions; those that take new sessions are open before a wheel or steer names them. */
 static int open_versions(struct datapath *dp, const struct service *before, const struct service *after, struct error *err)
 {
@@ -56,6 +66,8 @@ static int open_versions(struct datapath *dp, const struct service *before, cons
 		rc = open_backends(dp, after, was, version, &changed, err);
 		if (rc)
 			return rc;
+		if (!was)
+			measure_version(dp, version);
 		entry_write_version(dp, after, version);
 		if (changed)
 			entry_write_members(dp, version->id, version);
@@ -391,12 +403,14 @@ int apply_reconcile(struct datapath *dp, const struct model *model, struct ids *
 
 static void clear_entry(struct datapath *dp, enum id_kind kind, uint32_t id)
 {
-	if (kind == ID_SERVICE)
+	if (kind == ID_SERVICE) {
 		entry_clear_service(dp, id);
-	else if (kind == ID_VERSION)
+	} else if (kind == ID_VERSION) {
 		entry_clear_version(dp, id);
-	else
+		signals_remove(dp, id);
+	} else {
 		entry_clear_backend(dp, id);
+	}
 }
 
 /* A version that has a live session is never ripe, whatever the walk met. */

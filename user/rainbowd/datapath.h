@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <rainbow/maps.h>
+#include <rainbow/signal.h>
 #include "common/addr.h"
 #include "common/error.h"
 
@@ -138,6 +139,17 @@ int datapath_pins_each(struct datapath *dp,
 /* Entries of the pin table at most, and of the nursery. */
 uint32_t datapath_pin_limit(struct datapath *dp);
 uint32_t datapath_nursery_limit(struct datapath *dp);
+/*
+ * The records of what was measured (headers/rainbow/signal.h), by rainbow_record(), and of traffic, by version. 0 or -errno; -ENOENT:
+ * there is no such record. Reading sums the CPUs'; a record is made (-EEXIST: it is there) or emptied, all zero, and the latter makes it
+ * if need be. To make or remove one takes an RCU grace period.
+ */
+int datapath_signal_read(struct datapath *dp, uint32_t record, struct rainbow_signal *out);
+int datapath_signal_make(struct datapath *dp, uint32_t record);
+int datapath_signal_empty(struct datapath *dp, uint32_t record);
+void datapath_signal_remove(struct datapath *dp, uint32_t record);
+int datapath_traffic_read(struct datapath *dp, uint32_t version, struct rainbow_traffic *out);
+int datapath_traffic_empty(struct datapath *dp, uint32_t version);
 /* The counters of a service (0: packets of none), summed over CPUs. */
 int datapath_packets(struct datapath *dp, uint32_t service, struct rainbow_packets *out);
 

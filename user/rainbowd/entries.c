@@ -22,6 +22,7 @@ void entry_write_service(struct datapath *dp, const struct service *service)
 	STORE(entry->idle_seconds, (uint32_t)((service->idle_timeout.ms + 999) / 1000));
 	STORE(entry->probe_idle_seconds, (uint32_t)((service->probe_idle.ms + 999) / 1000));
 	STORE(entry->client_prefix, service->client_prefix);
+	STORE(entry->http, (uint32_t)service->settings.http);
 	STORE(entry->steers, (uint32_t)service->steer_count);
 }
 

@@ -20,12 +20,13 @@ int signals_read(struct datapath *dp, uint32_t service, uint32_t version, enum s
 		 struct error *err);
 /* Packets and bytes each way, ever. */
 int signals_traffic(struct datapath *dp, uint32_t version, struct rainbow_traffic *out, struct error *err);
-/* Makes the record of a new version (all zero); no harm where it is there. And takes it away. */
+/* Makes the record of a new version (all zero); no harm where it is there. And takes all of its records away. */
 int signals_add(struct datapath *dp, uint32_t version, struct error *err);
 void signals_remove(struct datapath *dp, uint32_t version);
 /*
- * Begins a cohort of the service, with empty records for the versions given: sessions that open from the next whole second on belong to
- * it. In force on all CPUs when it returns. What the cohort before had counted is gone.
+ * Begins a cohort of the service, with empty records for the versions given: sessions that open from the next whole second on (never
+ * less than a tenth of one from now) belong to it. In force on all CPUs when it returns; takes some milliseconds, as a swap does. What
+ * the cohort before had counted can not be read any more.
  */
 int signals_begin_cohort(struct datapath *dp, uint32_t service, const uint32_t *versions, size_t count, struct error *err);
 
