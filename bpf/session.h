@@ -16,7 +16,7 @@
  * look whether their pointers are NULL, and (before Linux 6.2) may not hand them on to map helpers.
  */
 
-/* What was counted when a session opened, and is uncounted now. `head`: of its pin while it lived. */
+/* What was counted when a session opened, and is uncounted now. */
 static __always_inline void count_end(const struct pin_head *head, enum rainbow_end reason)
 {
 	struct rainbow_version *version = version_get(head->version);

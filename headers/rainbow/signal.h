@@ -59,8 +59,8 @@ static inline double rainbow_signal_middle(__u32 bin)
 }
 
 /*
- * The records of a version, by slot: one of all since it was added, and one for the sessions that opened in a
- * cohort of its service. Cohorts take turns in two slots, so that the next one's is empty before it begins.
+ * The records of a version, by slot: one of all since it was added, and one for the sessions that opened in a cohort of its service.
+ * Cohorts take turns in two slots, so that the next one's is empty before it begins.
  */
 enum rainbow_slot {
 	RAINBOW_SLOT_EVER = 0,
@@ -87,8 +87,9 @@ static inline __u32 rainbow_slot_of(struct rainbow_cohort cohort, __u32 second)
 	return cohort.number && (__s32)(second - cohort.began) > 0 ? rainbow_cohort_slot(cohort.number) : RAINBOW_SLOT_EVER;
 }
 
-#define RAINBOW_TURNS_MAX                                                                                                      \
-	255 /* of a session that are counted; its later ones are in the histogram of the record `ever` alone */
+/* Of a session that are counted. How long its later ones took is in the record `ever` alone. */
+#define RAINBOW_TURNS_MAX 255
+
 #define RAINBOW_IDLE_SECONDS 5
 
 enum rainbow_when {
@@ -134,8 +135,8 @@ static inline enum rainbow_http rainbow_http(const __u8 line[RAINBOW_HTTP_LINE])
  * rainbow_signal: ARRAY_OF_MAPS[RAINBOW_RECORDS], by rainbow_record(); each record is a PERCPU_ARRAY[1]. So only what is measured takes
  * memory (6 KB for each CPU), which is there when rainbowd asks for it (a PERCPU_HASH that is not allocated ahead fails where several
  * are made at once), and no program ever writes into a record that has become another's. rainbowd makes and removes them; the kernel
- * programs add to those there are. A "session" here is what rainbow_version counts; under affinity client
- * turns and resets are those of its flows, by the second in which the flow opened.
+ * programs add to those there are. A "session" here is what rainbow_version counts; under affinity client turns and resets are those
+ * of its flows, by the second in which the flow opened.
  */
 struct rainbow_signal {
 	__u64 handshake_us[RAINBOW_SIGNAL_BINS]; /* SYN to SYN-ACK; UDP: first datagram to first answer */

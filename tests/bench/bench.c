@@ -276,6 +276,7 @@ static void scenario_run(struct bench *bench, const struct scenario *s)
 	double net[TARGETS];
 
 	scene_set(&bench->scene, &bench->world, s->path, s->is_v4, s->protocol);
+	world_add_signal(&bench->world, 1, RAINBOW_SLOT_EVER);
 	world_member(&bench->world, 1)->count = 1; /* the packets of a handshake know their backend */
 	bench->first =
 	    (struct rainbow_flow){.client = s->is_v4 ? at("10.9.0.0", 0).addr : at("2001:db8:9::1:0", 0).addr, .service = 1};
@@ -420,6 +421,7 @@ static void measured_run(struct bench *bench, const struct scenario *s)
 
 	scene_set(&bench->scene, &bench->world, s->path, s->is_v4, s->protocol);
 	world_member(&bench->world, 1)->count = 1;
+	world_add_signal(&bench->world, 1, RAINBOW_SLOT_EVER);
 	world_begin_cohort(&bench->world, 1, 1); /* both records are written */
 	bench->first =
 	    (struct rainbow_flow){.client = s->is_v4 ? at("10.9.0.0", 0).addr : at("2001:db8:9::1:0", 0).addr, .service = 1};

@@ -34,6 +34,8 @@ static void talk_begin_with(struct talk *talk, enum path path, bool is_v4, const
 {
 	*talk = (struct talk){.client = 1, .server = 1};
 	scene_set(&talk->scene, &world, path, is_v4, IPPROTO_TCP);
+	world_add_signal(&world, 1, RAINBOW_SLOT_EVER);
+	world_add_signal(&world, 2, RAINBOW_SLOT_EVER);
 	scene_play(&talk->scene, script);
 }
 
@@ -768,6 +770,7 @@ static void test_udp(void **state)
 
 	(void)state;
 	scene_set(&scene, &world, PATH_XDP, true, IPPROTO_UDP);
+	world_add_signal(&world, 1, RAINBOW_SLOT_EVER);
 	scene_play(&scene, "ask ask answer answer ask answer");
 	got = ever();
 	traffic = world_traffic(&world, 1);

@@ -101,7 +101,7 @@ uint64_t world_pins_each(struct world *world, void (*each)(const struct rainbow_
 /* Summed over CPUs. */
 struct rainbow_packets world_packets(struct world *world, uint32_t service);
 
-/* What is measured. A version that was added has the record RAINBOW_SLOT_EVER; one that is not there reads as 0. world_signals.c */
+/* What is measured, where a test gives a version a record, empty; one that is not there reads as 0. world_signals.c */
 void world_add_signal(struct world *world, uint32_t version, uint32_t slot);
 void world_remove_signal(struct world *world, uint32_t version, uint32_t slot);
 /* Empty, for all versions of the service, for what opens after that second. */

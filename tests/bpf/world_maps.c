@@ -139,7 +139,6 @@ void world_add_version(struct world *world, uint32_t id, uint32_t service)
 
 	*version = (struct rainbow_version){.state = RAINBOW_VERSION_ACTIVE, .service = service};
 	snprintf(version->label, sizeof(version->label), "v%u", id);
-	world_add_signal(world, id, RAINBOW_SLOT_EVER);
 }
 
 struct rainbow_member *world_member(struct world *world, uint32_t version)
