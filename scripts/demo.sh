@@ -56,15 +56,16 @@ clients_line() {
 		"moved \(map(.moved) | add), lost \(map(.lost) | add), forced \(map(.forced) | add)"'
 }
 
-# `rainbowctl status`: with its colours, which it has for a terminal alone, by way of script(1).
-status_draw() { # COLUMNS
-	local command
+# What rainbowctl shows, with its colours, which it has for a terminal alone, by way of script(1).
+draw_for_terminal() { # COLUMNS RAINBOWCTL-ARGUMENTS...
+	local columns=$1 command
 
+	shift
 	if [[ $is_terminal == no ]]; then
-		lab_ctl status
+		lab_ctl "$@"
 		return
 	fi
-	printf -v command 'stty cols %d; RAINBOW_SOCKET=%q %q status' "$1" "$LAB_DIR/rainbow.sock" "$LAB_BUILD/rainbowctl"
+	printf -v command 'stty cols %d; RAINBOW_SOCKET=%q %q %s' "$columns" "$LAB_DIR/rainbow.sock" "$LAB_BUILD/rainbowctl" "$*"
 	script -qec "$command" /dev/null </dev/null | tr -d '\r'
 }
 
@@ -73,7 +74,7 @@ view() {
 	local columns=112
 
 	[[ $is_terminal == no ]] || columns=$(stty size </dev/tty | cut -d' ' -f2)
-	status_draw $((columns - 2)) | sed 's/^/  /'
+	draw_for_terminal $((columns - 2)) status | sed 's/^/  /'
 	printf '  %.*s\n' $((columns - 2)) "$(clients_line)"
 }
 
@@ -136,9 +137,9 @@ stage_build() {
 
 	lab_up routed --backends 6 --offloads "$([[ $hook == xdp* ]] && echo off || echo on)"
 	for n in 1 2; do
-		lab_server "$n" v1 tcp:8080
-		lab_server $((n + 2)) v2 tcp:8080
-		lab_server $((n + 4)) v3 tcp:8080 -- --pause 150
+		lab_server "$n" v1 tcp:8080 -- --think 100
+		lab_server $((n + 2)) v2 tcp:8080 -- --think 100
+		lab_server $((n + 4)) v3 tcp:8080 -- --think 150
 	done
 	lab_rainbowd_start "$hook"
 }
@@ -204,22 +205,54 @@ tell_kill() {
 	tell_ramp_step 100
 }
 
-tell_rollback() {
-	local answer
+# The rollout has ended one way or the other.
+_rollout_ended() {
+	[[ $(status '.services[0].rollout.ended') != null ]]
+}
 
-	scene '4. v3 is bad, and rolled back' 'It gets 20 %; its answers take eight times as long. One command, and no new session goes there.'
+# The rollout's picture until it has ended, at most so long.
+watch_rollout() { # SECONDS
+	local until=$((SECONDS + $1)) drawn lines=0
+
+	printf '\n'
+	while ((SECONDS < until)) && ! _rollout_ended; do
+		if [[ $is_terminal == yes ]]; then
+			drawn=$(rollout_draw)
+			((lines == 0)) || printf '\033[%dA\033[J' "$lines"
+			printf '%s\n' "$drawn"
+			lines=$(wc -l <<<"$drawn")
+		fi
+		sleep 0.4
+	done
+	((lines == 0)) || printf '\033[%dA\033[J' "$lines"
+	rollout_draw
+}
+
+rollout_draw() {
+	draw_for_terminal $((columns - 2)) rollout status chat | sed 's/^/  /'
+}
+
+tell_rollback() {
+	local columns=112
+
+	[[ $is_terminal == no ]] || columns=$(stty size </dev/tty | cut -d' ' -f2)
+	scene '4. v3 is released by a rollout, and judged' \
+		'It thinks half as long again before each answer. Nobody has instrumented anything: the kernel sees how long turns take.'
 	# shellcheck disable=SC2046
 	run version add chat v3 $(backends 5) --code 0badc0d --model m-large --prompts p14
-	run set-weight chat v3=20 v2
-	lab_tell long open 100 >/dev/null
-	watch 4
-	printf '  %s\n' "$(style 1 '$ rainbowctl rollback chat')"
-	answer=$(lab_ctl rollback chat)
-	printf '  %s\n' "$answer"
-	rollback_ms=$(sed -n 's/.*(\([0-9.]*\) ms.*/\1/p' <<<"$answer")
+	run version diff chat v2 v3
+	run rollout start chat v3 --steps 20,50,100 --hold 5s
+	lab_tell short interval 100 >/dev/null 2>&1 || true
+	watch_rollout 60
+	rollback_state=$(status '.services[0].rollout.state')
+	rollback_reason=$(status '.services[0].rollout.reason')
+	rollback_ms=$(sed -n 's/.*rollout 1 of chat to v3 is rolled back: [^(]* (\([0-9.]*\) ms).*/\1/p' "$LAB_DIR/rainbowd.log" | tail -1)
 	v3_chosen=$(chosen v3)
+	run history chat --limit 5
 	watch 3
 	v3_chosen_later=$(chosen v3)
+	printf '  %s\n' "$(style 1 '$ rainbowctl rollout start chat v3')"
+	lab_ctl rollout start chat v3 2>&1 | sed 's/^/  /' || true
 }
 
 # The long conversations of v1 come to their ends, a few at a time.
@@ -300,8 +333,9 @@ tell_facts() {
 	fact refused "$(jq -n "$sum.refused")" "$(holds "$sum.refused == 0")"
 	fact ramp "asked for $(jq -n -r "${ramp}[0] | join(\", \")") %, v2 got $(jq -n -r "${ramp}[1] | join(\", \")") % of the new" \
 		"$(holds "[$ramp | transpose[] | (.[0] - .[1]) | fabs] | max <= 2")"
-	fact rollback "took $rollback_ms ms; sessions that v3 got afterwards: $((v3_chosen_later - v3_chosen))" \
-		"$(holds "$rollback_ms < 100 and $v3_chosen_later == $v3_chosen")"
+	fact 'rolled back' "by itself, $rollback_ms ms after the verdict; sessions that v3 got afterwards: $((v3_chosen_later - v3_chosen))" \
+		"$([[ $rollback_state == rolled_back && $rollback_reason == *turn_latency* ]] &&
+			holds "$rollback_ms < 100 and $v3_chosen_later == $v3_chosen" || printf bad)"
 	fact 'rainbowd dead' "for $dead_ms ms: $dead_sessions sessions began, $dead_turns turns were answered" \
 		"$(holds "$dead_sessions > 0 and $dead_turns > 0")"
 	fact drains "v1 $v1_state by itself, v3 $v3_state by its deadline" \

@@ -21,8 +21,10 @@
 
 static const char usage_text[] =
     "usage: agent-server --label VERSION --listen tcp:PORT|udp:PORT ... [--backend NAME] [--tokens N] [--pause MS]\n"
-    "                    [--control PATH]\n"
+    "                    [--think MS] [--resets N] [--control PATH]\n"
     "  --tokens N   tokens of each answer (default 4), --pause MS between them (default 20)\n"
+    "  --think MS   before the first token of an answer, give or take a half (default 0)\n"
+    "  --resets N   of 1,000 sessions so many are reset while they wait for their second answer (default 0)\n"
     "commands at the control socket (agent-client --tell PATH COMMAND):\n"
     "  stats            what it counted\n"
     "  close N|all      ends so many sessions by FIN, oldest first; the clients are told\n"
@@ -140,6 +142,7 @@ static const struct option long_options[] = {
     {"label", required_argument, NULL, 'l'},  {"backend", required_argument, NULL, 'b'},
     {"listen", required_argument, NULL, 'p'}, {"tokens", required_argument, NULL, 't'},
     {"pause", required_argument, NULL, 'm'},  {"control", required_argument, NULL, 'c'},
+    {"think", required_argument, NULL, 'k'},  {"resets", required_argument, NULL, 'r'},
     {"help", no_argument, NULL, 'h'},         {0},
 };
 
@@ -165,6 +168,12 @@ static int options_parse(int argc, char **argv, const char *listen[PORTS], const
 			break;
 		case 'm':
 			server_options.pause_ms = strtoul(optarg, NULL, 10);
+			break;
+		case 'k':
+			server_options.think_ms = strtoul(optarg, NULL, 10);
+			break;
+		case 'r':
+			server_options.resets = strtoul(optarg, NULL, 10);
 			break;
 		case 'c':
 			*control = optarg;

@@ -14,6 +14,8 @@ struct server_options {
 	char backend[AGENT_LABEL_SIZE];
 	unsigned long tokens;   /* in each answer */
 	unsigned long pause_ms; /* between them */
+	unsigned long think_ms; /* before the first of them, give or take a half */
+	unsigned long resets;   /* of 1,000 sessions so many are reset while they wait for their second answer */
 };
 extern struct server_options server_options;
 
@@ -48,6 +50,7 @@ struct session {
 	unsigned long turn;        /* the last one asked */
 	unsigned long tokens_left; /* of the answer under way */
 	bool is_answering;
+	bool is_doomed; /* to be reset */
 	unsigned long hold_ms;
 	bool holds, floods;
 	bool client_finished, server_finished;

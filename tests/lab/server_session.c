@@ -69,6 +69,12 @@ static void wrong_say(struct session *session, const char *why)
 
 /* --- what it hears --------------------------------------------------------------------------------------------------- */
 
+/* Half of it to one and a half, at random. */
+static int64_t think_ms(void)
+{
+	return (int64_t)(server_options.think_ms / 2 + agent_random() % (server_options.think_ms + 1));
+}
+
 static void turn_hear(struct session *session, unsigned long turn, const char *text)
 {
 	bool is_repeated = session->socket >= 0 && turn == session->turn;
@@ -88,7 +94,12 @@ static void turn_hear(struct session *session, unsigned long turn, const char *t
 		return;
 	session->is_answering = true;
 	session->tokens_left = server_options.tokens;
-	answer_step(session);
+	if (session->is_doomed && turn > 1)
+		session_reset(session);
+	else if (server_options.think_ms)
+		loop_timer_set(&session->timer, think_ms());
+	else
+		answer_step(session);
 }
 
 static void hold_hear(struct session *session, unsigned long ms)
@@ -184,6 +195,7 @@ struct session *session_new(int socket)
 	session->socket = socket;
 	session->timer.fire = timer_fire;
 	session->id = session->context = agent_random();
+	session->is_doomed = socket < 0 && agent_random() % 1000 < server_options.resets;
 	session->previous = session_last;
 	if (session_last)
 		session_last->next = session;

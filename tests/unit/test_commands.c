@@ -53,7 +53,7 @@ static int add_version(const struct model *model, struct service *service, const
 	int rc;
 
 	text_copy(order.label, sizeof(order.label), label);
-	rc = command_version_add(model, service, &order, now, &err);
+	rc = command_version_add(model, service, &order, NULL, now, &err);
 	give_ids(service);
 	return rc;
 }
@@ -212,8 +212,8 @@ static void test_version_add_refused(void **state)
 	assert_refused(add_version(*state, web, "v4", "127.0.0.1:80"), ERROR_BAD_INPUT, "loopback");
 	assert_refused(add_version(*state, web, "v4", "[2001:db8::1]:80"), ERROR_BAD_INPUT, "do not mix");
 	assert_refused(add_version(*state, web, "no/name", "10.0.0.9:80"), ERROR_BAD_INPUT, "name");
-	assert_refused(command_version_add(*state, web, &none, now, &err), ERROR_BAD_INPUT, "at least one backend");
-	assert_refused(command_version_add(*state, web, &twice, now, &err), ERROR_BAD_INPUT, "named twice");
+	assert_refused(command_version_add(*state, web, &none, NULL, now, &err), ERROR_BAD_INPUT, "at least one backend");
+	assert_refused(command_version_add(*state, web, &twice, NULL, now, &err), ERROR_BAD_INPUT, "named twice");
 	assert_int_equal(web->version_count, 3);
 }
 
@@ -222,6 +222,7 @@ static void test_versions_are_limited(void **state)
 	struct service *web = web_of(state);
 	char label[16], backend[32];
 
+	web->settings.max_versions = RAINBOW_MAX_VERSIONS_PER_SERVICE;
 	for (int i = 4; i <= RAINBOW_MAX_VERSIONS_PER_SERVICE; i++) {
 		snprintf(label, sizeof(label), "v%d", i);
 		snprintf(backend, sizeof(backend), "10.0.1.%d:80", i);

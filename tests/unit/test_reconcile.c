@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "tests/unit/table_test.h"
 #include "common/text.h"
+#include "rainbowd/commands.h"
 #include "rainbowd/difference.h"
 #include "rainbowd/export.h"
 #include "rainbowd/reconcile.h"
@@ -349,14 +350,14 @@ static void test_lock(void **state)
 	struct error err;
 
 	(void)state;
-	assert_int_equal(reconcile_check_lock(chat, &err), 0);
+	assert_int_equal(service_check_unlocked(chat, &err), 0);
 	chat->lock.since = now;
 	chat->lock.uid = 1000;
 	text_copy(chat->lock.reason, sizeof(chat->lock.reason), "incident 7");
-	assert_int_equal(reconcile_check_lock(chat, &err), -ERROR_PRECONDITION);
+	assert_int_equal(service_check_unlocked(chat, &err), -ERROR_CONFLICT);
 	assert_string_equal(
 	    err.message,
-	    "service chat is locked since 2023-11-14T22:13:20Z by uid 1000: incident 7; first: rainbowctl unlock chat");
+	    "service chat is locked by uid 1000 since 2023-11-14T22:13:20Z (incident 7) against automation and applies; ask there, or: rainbowctl unlock chat");
 	free_model(model);
 }
 

@@ -200,11 +200,6 @@ struct instant instant_now(void)
 	return (struct instant){clock_ms(CLOCK_REALTIME)};
 }
 
-int64_t monotonic_ms(void)
-{
-	return clock_ms(CLOCK_MONOTONIC);
-}
-
 int64_t monotonic_us(void)
 {
 	struct timespec now;
@@ -212,3 +207,9 @@ int64_t monotonic_us(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
+
+int64_t monotonic_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+

@@ -33,6 +33,9 @@ command_builder build_status, build_sessions, build_whois, build_explain, build_
 command_builder build_gate_push;
 /* build_declare.c: the declarative document, which declare.c reads */
 command_builder build_file, build_plan, build_apply, build_export, build_import;
+/* build_rollout.c: rollouts and their gates */
+command_builder build_rollout_start, build_rollout_status, build_rollout_promote, build_rollout_pause, build_rollout_resume;
+command_builder build_rollout_abort, build_rollout_retry, build_explain_gate;
 
 /* completion.c: the shell's word, and what its script asks */
 command_builder build_completion, build_complete;

@@ -147,6 +147,58 @@ const struct command commands[] = {
 		.example = "rainbowctl evict agent v1 --older-than 12h --rate 50/s",
 	},
 	{
+		.name = "rollout start", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_start,
+		.arguments = {SERVICE, LABEL},
+		.options = B(STEPS) | B(HOLD) | B(BASELINE) | B(ON_NEW_TARGET) | B(NO_GATES),
+		.summary = "bring in a version step by step, as long as its gates pass; else it goes back by itself",
+		.detail = "Each step goes on when its hold is over and all gates pass. A gate that is inconclusive holds it. One that fails rolls it\n"
+			  "back: all new sessions go to the baseline at once, the version drains and is in quarantine. Without gates of its own a\n"
+			  "service is judged by what the kernel sees: turn_latency, resets, connect_failures. --steps 100 is blue-green.",
+		.example = "rainbowctl rollout start agent v2 --steps 5:30m,25,50,100 --hold 10m",
+	},
+	{
+		.name = "rollout status", .kind = COMMAND_READ, .view = VIEW_ROLLOUT, .build = build_rollout_status,
+		.arguments = {SERVICE}, .options = B(WATCH),
+		.summary = "the rollout: its step, its gates with both versions' figures",
+		.example = "rainbowctl rollout status agent -w",
+	},
+	{
+		.name = "rollout promote", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_promote,
+		.arguments = {SERVICE}, .options = B(FULL) | B(FROM_STEP),
+		.summary = "go to the next step now, whether or not its hold is over and its gates pass",
+		.example = "rainbowctl rollout promote agent --from-step 2",
+	},
+	{
+		.name = "rollout pause", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_pause,
+		.arguments = {SERVICE},
+		.summary = "stay at this step; a gate that fails rolls it back nevertheless",
+		.example = "rainbowctl rollout pause agent",
+	},
+	{
+		.name = "rollout resume", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_resume,
+		.arguments = {SERVICE},
+		.summary = "go on after a pause",
+		.example = "rainbowctl rollout resume agent",
+	},
+	{
+		.name = "rollout abort", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_abort,
+		.arguments = {SERVICE},
+		.summary = "back to the baseline at once; the version drains and is in quarantine",
+		.example = "rainbowctl rollout abort agent",
+	},
+	{
+		.name = "rollout retry", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_retry,
+		.arguments = {SERVICE},
+		.summary = "begin the rollout that was rolled back again; the version has to be out of quarantine",
+		.example = "rainbowctl rollout retry agent",
+	},
+	{
+		.name = "explain gate", .kind = COMMAND_READ, .view = VIEW_TEXT, .build = build_explain_gate,
+		.arguments = {SERVICE, WORD("GATE")},
+		.summary = "what a gate of the rollout has seen: inputs, formula, verdict",
+		.example = "rainbowctl explain gate agent turn_latency",
+	},
+	{
 		.name = "steer add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_steer_add,
 		.arguments = {SERVICE, WORD("CIDR"), LABEL},
 		.summary = "send the new sessions of an address range to one version",

@@ -63,14 +63,17 @@ static int take_command(struct words *words, const struct command **out, struct 
 	char name[NAME_SIZE];
 	size_t taken = words->argument_count ? 1 : 0;
 
-	*out = command_find(first);
-	if (!*out && command_is_group(first)) {
+	/* The longer name first: "explain gate" is not "explain" of a service called gate. */
+	*out = NULL;
+	if (command_is_group(first)) {
 		snprintf(name, sizeof(name), "%s %s", first, second ? second : "");
 		*out = second && strlen(second) < NAME_SIZE / 2 ? command_find(name) : NULL;
-		if (!*out)
+		taken = *out ? 2 : taken;
+		if (!*out && !command_find(first))
 			return refuse_command(first, second, err);
-		taken = 2;
 	}
+	if (!*out)
+		*out = command_find(first);
 	if (!*out || strchr(first, ' '))
 		return refuse_command("", first, err);
 	drop_arguments(words, taken);

@@ -28,6 +28,8 @@ enum view {
 	VIEW_EVENTS, /* the same, the oldest first, a line each */
 	VIEW_TUPLE_DIFF,
 	VIEW_ENV,
+	VIEW_ROLLOUT,
+	VIEW_TEXT,  /* as the reply's "text" has it */
 	VIEW_NAMES, /* for completion: one word per line */
 	VIEW_COUNT,
 };

@@ -15,6 +15,18 @@ static const char *shown(const struct screen *screen, const char *text)
 	return text_shown(screen, text, buf, sizeof(buf));
 }
 
+static void draw_warnings(const json_t *reply, const struct screen *screen)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "warnings"), i, warning)
+	{
+		fprintf(screen->out, "%swarning:%s %s\n", screen_style(screen, STYLE_WARN), screen_plain(screen),
+			shown(screen, value_text(warning)));
+	}
+}
+
 void draw_effect(const json_t *reply, const struct screen *screen)
 {
 	const json_t *took = json_object_get(reply, "took_ms"), *generation = json_object_get(reply, "generation");
@@ -30,6 +42,7 @@ void draw_effect(const json_t *reply, const struct screen *screen)
 	if (json_is_integer(generation))
 		fprintf(screen->out, ", generation %lld", (long long)json_integer_value(generation));
 	fprintf(screen->out, ")%s\n", screen_plain(screen));
+	draw_warnings(reply, screen);
 }
 
 static enum style change_style(const char *change)

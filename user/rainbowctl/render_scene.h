@@ -3,6 +3,7 @@
 #ifndef RAINBOWCTL_RENDER_SCENE_H
 #define RAINBOWCTL_RENDER_SCENE_H
 
+#include <stdbool.h>
 #include <jansson.h>
 #include <rainbow/types.h>
 
@@ -22,6 +23,8 @@ static inline const json_t *sessions_of(const json_t *version, const char *key)
 	return json_object_get(json_object_get(version, "sessions"), key);
 }
 
+/* render_rollout.c: the rollout under way, in detail also the last one. */
+void scene_draw_rollout(const struct scene *scene, bool detail);
 /* render_detail.c: backends, why sessions ended, packets. */
 void scene_draw_detail(const struct scene *scene);
 

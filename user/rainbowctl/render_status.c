@@ -271,7 +271,7 @@ static void draw_table_of_versions(const struct scene *scene)
 	table_free(table);
 }
 
-static void draw_service(const struct scene *scene)
+static void draw_service(const struct scene *scene, bool detail)
 {
 	draw_head(scene);
 	draw_lock(scene);
@@ -280,6 +280,7 @@ static void draw_service(const struct scene *scene)
 			member_text(scene->service, "name"));
 		return;
 	}
+	scene_draw_rollout(scene, detail);
 	draw_bar_of(scene, "new", weight_of);
 	draw_bar_of(scene, "live", live_of);
 	draw_table_of_versions(scene);
@@ -335,7 +336,7 @@ static void draw(const json_t *reply, const struct screen *screen, bool detail)
 	json_array_foreach(json_object_get(reply, "services"), i, service)
 	{
 		scene_init(&scene, service, screen);
-		draw_service(&scene);
+		draw_service(&scene, detail);
 		if (detail && scene.count) {
 			scene_draw_detail(&scene);
 		}

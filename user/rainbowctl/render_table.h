@@ -15,6 +15,8 @@ draw_view draw_status, draw_status_detail;
 draw_view draw_services, draw_versions, draw_steers, draw_sessions, draw_names;
 /* render_history.c; draw_event: one row of the history as a line */
 draw_view draw_history, draw_events, draw_event, draw_tuple_diff, draw_env;
+/* render_rollout.c */
+draw_view draw_rollout, draw_text;
 /* render_answers.c */
 draw_view draw_effect, draw_changes, draw_whois, draw_explain, draw_doctor;
 

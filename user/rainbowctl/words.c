@@ -13,6 +13,8 @@ static const char *const on_deadlines[] = {"reset", "hold", NULL};
 static const char *const fates[] = {"keep", "drain", "reset", NULL};
 static const char *const outputs[] = {"table", "json", NULL};
 
+static const char *const on_new_targets[] = {"supersede", "queue", "reject", NULL};
+
 const struct option options[OPTION_COUNT] = {
     [OPTION_AFFINITY] = {"affinity", 0, "connection|client", "what stays together: one connection (default) or all of a client",
 			 affinities},
@@ -51,6 +53,14 @@ const struct option options[OPTION_COUNT] = {
     [OPTION_PODS] = {"pods", 0, "FILE", "the pods, if they are not in the same list: kubectl get pods -o json"},
     [OPTION_SERVICE_PORT] = {"service-port", 0, "NAME", "which of the service's ports, where there are several"},
     [OPTION_ADDRESS] = {"address", 0, "ADDR:PORT", "what clients dial, if the list holds no Service that says it"},
+    [OPTION_STEPS] = {"steps", 0, "5,25,50,100", "percent of new sessions at each step; 5:10m,25,100 with a hold of its own"},
+    [OPTION_HOLD] = {"hold", 0, "D", "how long each step lasts at the least (default: the service's, 10m)"},
+    [OPTION_BASELINE] = {"baseline", 0, "LABEL", "the version it is compared with, which takes the rest"},
+    [OPTION_ON_NEW_TARGET] = {"on-new-target", 0, "supersede|queue|reject",
+			      "where a rollout is under way already (default: supersede)", on_new_targets},
+    [OPTION_NO_GATES] = {"no-gates", 0, NULL, "nothing is judged: each step goes on when its hold is over"},
+    [OPTION_FULL] = {"full", 0, NULL, "to the last step at once"},
+    [OPTION_FROM_STEP] = {"from-step", 0, "N", "only if it is in step N: two people can not promote it twice"},
     [OPTION_DRY_RUN] = {"dry-run", 'n', NULL, "check everything and say the effect, but change nothing"},
     [OPTION_OUTPUT] = {"output", 'o', "table|json", "for people (default) or for programs", outputs},
     [OPTION_ASCII] = {"ascii", 0, NULL, "draw without UTF-8"},

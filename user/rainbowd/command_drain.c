@@ -5,22 +5,33 @@
 #include "drain.h"
 
 /* A deadline counts from the start of the drain, so that an order given twice means the same as given once. */
-static void set_deadline(struct drain *drain, const struct drain_order *order, bool fresh)
+static void set_deadline(struct drain *drain, const struct drain_order *order, const struct drain_policy *policy, bool fresh)
 {
-	int64_t after_ms = order->has_deadline ? order->deadline.ms : DRAIN_DEFAULT_DEADLINE_MS;
+	int64_t after_ms = order->has_deadline ? order->deadline.ms : policy->deadline.ms;
+	bool never = order->has_deadline ? order->never : !policy->deadline.ms;
 
+	if (fresh)
+		drain->on_deadline = policy->on_deadline;
 	if (order->has_on_deadline)
 		drain->on_deadline = order->on_deadline;
 	if (!fresh && !order->has_deadline)
 		return;
-	drain->deadline.unix_ms = order->has_deadline && order->never ? 0 : drain->started.unix_ms + after_ms;
+	drain->deadline.unix_ms = never ? 0 : drain->started.unix_ms + after_ms;
 }
 
-static void begin_drain(struct version *version, const struct drain_order *order, struct instant now)
+static void begin_drain(struct version *version, const struct drain_order *order, const struct drain_policy *policy,
+			struct instant now)
 {
 	version->state = RAINBOW_VERSION_DRAINING;
 	version->drain = (struct drain){.started = now};
-	set_deadline(&version->drain, order, true);
+	set_deadline(&version->drain, order, policy, true);
+}
+
+void version_begin_drain(struct version *version, const struct drain_policy *policy, struct instant now)
+{
+	const struct drain_order by_policy = {0};
+
+	begin_drain(version, &by_policy, policy, now);
 }
 
 int command_drain(struct service *service, const char *label, const struct drain_order *order, const struct counts *counts,
@@ -31,8 +42,11 @@ int command_drain(struct service *service, const char *label, const struct drain
 
 	if (rc)
 		return rc;
+	rc = rollout_guard(service, label, err);
+	if (rc)
+		return rc;
 	if (version->state != RAINBOW_VERSION_ACTIVE) {
-		set_deadline(&version->drain, order, false);
+		set_deadline(&version->drain, order, &service->settings.drain, false);
 		return 0;
 	}
 	if (version->weight)
@@ -40,11 +54,11 @@ int command_drain(struct service *service, const char *label, const struct drain
 	rc = weights_hand_over(service, version, err);
 	if (rc)
 		return rc;
-	begin_drain(version, order, now);
+	begin_drain(version, order, &service->settings.drain, now);
 	return 0;
 }
 
-static void end_drain(struct version *version)
+void version_end_drain(struct version *version)
 {
 	version->state = RAINBOW_VERSION_ACTIVE;
 	version->drain = (struct drain){0};
@@ -58,7 +72,7 @@ int command_undrain(struct service *service, const char *label, struct error *er
 	if (rc)
 		return rc;
 	if (version->state != RAINBOW_VERSION_ACTIVE)
-		end_drain(version);
+		version_end_drain(version);
 	return 0;
 }
 
@@ -88,21 +102,33 @@ static int default_target(const struct service *service, struct version **target
 	return 0;
 }
 
-static void leave_behind(struct version *version, enum rollback_sessions sessions, struct instant now)
+static void leave_behind(struct version *version, enum rollback_sessions sessions, const struct drain_policy *policy,
+			 struct instant now)
 {
 	struct drain_order order = {.has_deadline = sessions == ROLLBACK_RESET};
 
 	if (version->weight && sessions != ROLLBACK_KEEP)
-		begin_drain(version, &order, now);
+		begin_drain(version, &order, policy, now);
 	version->weight = 0;
+}
+
+/* A rollout that is under way ends as by `rollout abort`. */
+static int abort_rollout(struct service *service, const struct counts *counts, struct instant now, struct error *err)
+{
+	const struct rollout_order order = {.verb = ROLLOUT_ABORT, .reason = "rollback was ordered", .now = now};
+
+	return rollout_is_active(&service->rollout) ? command_rollout_order(service, &order, counts, err) : 0;
 }
 
 int command_rollback(struct service *service, const char *to, enum rollback_sessions sessions, const struct counts *counts,
 		     struct instant now, struct version **target, struct error *err)
 {
-	int rc = to ? service_get_version(service, to, target, err) : default_target(service, target, err);
+	bool in_rollout = rollout_is_active(&service->rollout);
+	int rc = to || in_rollout ? service_get_version(service, to ? to : service->rollout.baseline, target, err)
+				  : default_target(service, target, err);
 	size_t i;
 
+	rc = rc ? rc : abort_rollout(service, counts, now, err);
 	if (rc)
 		return rc;
 	if (!version_active_backends(*target))
@@ -113,9 +139,9 @@ int command_rollback(struct service *service, const char *to, enum rollback_sess
 		weights_remember(service, counts);
 	for (i = 0; i < service->version_count; i++)
 		if (&service->versions[i] != *target)
-			leave_behind(&service->versions[i], sessions, now);
+			leave_behind(&service->versions[i], sessions, &service->settings.drain, now);
 	if ((*target)->state != RAINBOW_VERSION_ACTIVE)
-		end_drain(*target);
+		version_end_drain(*target);
 	(*target)->weight = 1000;
 	return 0;
 }

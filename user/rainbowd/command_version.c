@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "common/text.h"
 #include "tuple.h"
+#include "version_room.h"
 
 static size_t count_versions(const struct model *model)
 {
@@ -136,8 +137,19 @@ static int refuse_known(const struct service *service, const struct version *ver
 			 version->label, service->name, service->name);
 }
 
-int command_version_add(const struct model *model, struct service *service, const struct version *order, struct instant now,
-			struct error *err)
+/* By the service's own limit. */
+static int make_room(struct service *service, const struct counts *counts, struct instant now, struct error *err)
+{
+	uint32_t forced = 0;
+	int rc = version_room(service, counts, now, &forced, err);
+
+	if (!rc && forced)
+		version_force(service_find_version_id(service, forced), now);
+	return rc;
+}
+
+int command_version_add(const struct model *model, struct service *service, const struct version *order,
+			const struct counts *counts, struct instant now, struct error *err)
 {
 	struct version fresh = {.state = RAINBOW_VERSION_ACTIVE, .created = now, .tuple = order->tuple};
 	struct version *version;
@@ -151,6 +163,7 @@ int command_version_add(const struct model *model, struct service *service, cons
 		return refuse_known(service, version, &order->tuple, err);
 	rc = check_tuple(&order->tuple, err);
 	rc = rc ? rc : check_version_room(model, service, err);
+	rc = rc ? rc : make_room(service, counts, now, err);
 	rc = rc ? rc : check_backends(model, service, order, err);
 	if (rc)
 		return rc;
@@ -177,6 +190,9 @@ int command_version_remove(struct service *service, const char *label, const str
 	char percent[16];
 	int rc = service_get_version(service, label, &version, err);
 
+	if (rc)
+		return rc;
+	rc = rollout_guard(service, label, err);
 	if (rc)
 		return rc;
 	if (version->weight == 1000)

@@ -109,6 +109,8 @@ int command_set_weights(struct service *service, const struct weight_order *orde
 		if (weights[i])
 			rc = check_takes_share(service, &service->versions[i], err);
 	}
+	if (!rc && changed)
+		rc = rollout_guard(service, NULL, err);
 	if (rc)
 		return rc;
 	if (changed)

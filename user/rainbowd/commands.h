@@ -28,9 +28,12 @@ int command_service_set(struct service *service, const struct service_order *ord
 int command_service_remove(const struct service *service, const struct counts *counts, struct error *err);
 
 /* --- versions and backends (command_version.c) */
-/* `order`: label, tuple, backends; takes no ownership. The first version of a service takes all new sessions. */
-int command_version_add(const struct model *model, struct service *service, const struct version *order, struct instant now,
-			struct error *err);
+/*
+ * `order`: label, tuple, backends; takes no ownership. The first version of a service takes all new sessions. Where there are as many
+ * as max_versions allows, it is refused, or the one that has been draining the longest is forced to end.
+ */
+int command_version_add(const struct model *model, struct service *service, const struct version *order,
+			const struct counts *counts, struct instant now, struct error *err);
 int command_version_remove(struct service *service, const char *label, const struct counts *counts, struct error *err);
 int command_backend_add(const struct model *model, struct service *service, const char *label, const struct backend *order,
 			struct error *err);
@@ -82,6 +85,32 @@ int command_lock(struct service *service, uint32_t uid, const char *reason, stru
 void command_unlock(struct service *service);
 int command_quarantine(struct service *service, const char *label, const char *reason, struct error *err);
 int command_unquarantine(struct service *service, const char *label, struct error *err);
+/* --- rollouts (command_rollout.c) */
+struct rollout_start {
+	const char *target;
+	const char *baseline;            /* NULL: the one other version with a share, or that of the rollout that gives way */
+	const struct rollout_plan *plan; /* NULL: the service's */
+	bool without_gates;
+	const char *reason; /* never NULL */
+};
+
+/* The first step is in force with it. *queued: another one is under way, and this target waits behind it. */
+int command_rollout_start(struct service *service, const struct rollout_start *order, const struct counts *counts,
+			  struct instant now, bool *queued, struct error *err);
+int command_rollout_order(struct service *service, const struct rollout_order *order, const struct counts *counts,
+			  struct error *err);
+/* Carries out on the service what its rollout's machine decided. */
+int command_rollout_do(struct service *service, enum rollout_action action, const struct counts *counts, struct instant now,
+		       struct error *err);
+/*
+ * -ERROR_PRECONDITION while a rollout sets the weights: for commands that would set them, or (label) that would drain or remove one
+ * of its two versions.
+ */
+int rollout_guard(const struct service *service, const char *label, struct error *err);
+
+/* Begins or ends a drain by the service's policy: for those who decide it. */
+void version_begin_drain(struct version *version, const struct drain_policy *policy, struct instant now);
+void version_end_drain(struct version *version);
 
 /* --- steers (command_steer.c) */
 int command_steer_add(const struct model *model, struct service *service, const struct cidr *range, const char *label,

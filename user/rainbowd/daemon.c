@@ -13,11 +13,13 @@
 #include "closer.h"
 #include "common/log.h"
 #include "daemon.h"
+#include "duties.h"
 #include "fetch.h"
 #include "events.h"
 #include "ghosts.h"
 #include "hook.h"
 #include "keeper.h"
+#include "pilot.h"
 #include "probe.h"
 #include "restore.h"
 #include "samples.h"
@@ -193,6 +195,8 @@ static int start_parts(struct daemon *daemon, struct error *err)
 	rc = rc ? rc : hook_new(&daemon->hook, daemon->base, daemon->fetch, err);
 	rc = rc ? rc : sources_new(&daemon->sources, daemon->fetch, daemon->hook, daemon->samples, err);
 	rc = rc ? rc : events_new(&daemon->events, daemon, err);
+	rc = rc ? rc : duties_new(&daemon->duties, daemon, err);
+	rc = rc ? rc : pilot_new(&daemon->pilot, daemon, err);
 	if (!rc && probe_open(&daemon->probe, &probe_err))
 		log_warn("daemon",
 			 "%s; idle sessions that are closed hear of it only with their next packet, and vanished clients "
@@ -302,8 +306,10 @@ void daemon_stop(struct daemon *daemon)
 	restore_free(daemon->restore);
 	events_free(daemon->events);
 	api_free(daemon->api);
+	pilot_free(daemon->pilot);
 	sources_free(daemon->sources);
 	hook_free(daemon->hook);
+	duties_free(daemon->duties);
 	fetch_free(daemon->fetch);
 	keeper_free(daemon->keeper);
 	closer_free(daemon->closer);

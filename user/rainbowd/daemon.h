@@ -10,6 +10,7 @@
 struct api;
 struct census;
 struct closer;
+struct duties;
 struct event_base;
 struct fetch;
 struct events;
@@ -17,6 +18,7 @@ struct ghosts;
 struct hook;
 struct keeper;
 struct note;
+struct pilot;
 struct probe;
 struct restore;
 struct samples;
@@ -57,6 +59,8 @@ struct daemon {
 	struct closer *closer;
 	struct ghosts *ghosts;
 	struct keeper *keeper;
+	struct duties *duties;
+	struct pilot *pilot;
 	struct saver *saver;
 	struct restore *restore; /* NULL: nobody is to be asked */
 	struct events *events;   /* who listens to the history */

@@ -10,7 +10,6 @@
  * more where there is a pace, the kernel closes what is left.
  */
 #define DRAIN_GRACE_MS            10000
-#define DRAIN_DEFAULT_DEADLINE_MS (24 * 3600 * 1000)
 
 struct drain_facts {
 	enum rainbow_version_state state;

@@ -86,8 +86,7 @@ static json_t *export_fixed(const struct service *service)
 /* While a rollout is under way its target stands for the weights, which it sets. */
 static json_t *export_service(const struct service *service)
 {
-	enum rollout_state state = service->rollout.state;
-	bool under_way = state == ROLLOUT_RUNNING || state == ROLLOUT_HELD || state == ROLLOUT_PAUSED;
+	bool under_way = rollout_is_active(&service->rollout);
 	json_t *object = export_fixed(service), *settings = settings_print(&service->settings), *weights;
 
 	if (under_way)

@@ -14,6 +14,7 @@
 #include "export.h"
 #include "handlers.h"
 #include "keeper.h"
+#include "pilot.h"
 #include "reconcile.h"
 
 /* One service on its way. */
@@ -60,7 +61,7 @@ static int note_changes(struct plan *plan, struct step *step, const struct chang
 		difference_append_line(plan->changes, step->wanted->name, "start a rollout of %s to %s", step->wanted->name,
 				       step->wanted->target);
 	step->differs = json_array_size(plan->changes) > count;
-	return step->differs && change->before ? reconcile_check_lock(change->before, err) : 0;
+	return step->differs && change->before ? service_check_unlocked(change->before, err) : 0;
 }
 
 /* New versions have their ids from the dry run: steers name them. */
@@ -207,15 +208,21 @@ static int close_step(struct plan *plan, const struct step *step, struct error *
 	return rc;
 }
 
-/*
- * The hook to the rollout machine: begins a rollout of the service to this version, as `rainbowctl rollout start` does. Called when all
- * of the document is in force.
- */
-static int wants_rollout(struct request *request, const char *service, const char *target, struct error *err)
+/* As `rainbowctl rollout start` does; all of the document is in force already. */
+static int start_rollout(struct request *request, const char *service, const char *target, struct error *err)
 {
-	(void)request;
-	return error_set(err, ERROR_INTERNAL, NULL,
-			 "the rollout of %s to %s could not be started: this rainbowd has no rollouts", service, target);
+	const struct rollout_start order = {.target = target, .reason = request->note->reason};
+	struct change change;
+	bool queued;
+	int rc = change_begin(&change, request->daemon, service, err);
+
+	if (rc)
+		return rc;
+	rc = command_rollout_start(change.after, &order, &change.counts, instant_now(), &queued, err);
+	rc = rc ? rc : pilot_begin_step(request->daemon->pilot, change.before, change.after, err);
+	rc = rc ? rc : change_commit(&change, false, err);
+	change_end(&change);
+	return rc;
 }
 
 /* All is in force but what the sentence names. */
@@ -249,7 +256,7 @@ static int do_all(struct plan *plan, struct error *err)
 	}
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct document_service *wanted = plan->steps[i].wanted;
-		int rc = plan->steps[i].starts_rollout ? wants_rollout(plan->request, wanted->name, wanted->target, err) : 0;
+		int rc = plan->steps[i].starts_rollout ? start_rollout(plan->request, wanted->name, wanted->target, err) : 0;
 
 		if (rc)
 			return still_open(rc, &plan->steps[i], err);

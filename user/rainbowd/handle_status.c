@@ -5,6 +5,7 @@
 #include "common/text.h"
 #include "drain.h"
 #include "handlers.h"
+#include "show_rollout.h"
 
 static uint64_t load(const __u64 *counter)
 {
@@ -87,17 +88,19 @@ static json_t *json_share(struct daemon *daemon, const struct version *version, 
 	return json_percent((uint32_t)((opened_since(daemon, version) * 1000 + of_service / 2) / of_service));
 }
 
-static json_t *json_version(struct daemon *daemon, const struct version *version, uint64_t opened_of_service)
+static json_t *json_version(struct daemon *daemon, const struct service *service, const struct version *version,
+			    uint64_t opened_of_service)
 {
 	const struct rainbow_version *entry = datapath_version(daemon->datapath, version->id);
 	uint64_t live = load(&entry->live);
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "label", version->label, "state",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "label", version->label, "state",
 			 version_state_name(version->state), "weight", json_percent(version->weight), "share_of_new",
 			 json_share(daemon, version, opened_of_service), "sessions", json_sessions(entry), "oldest_seconds",
 			 json_oldest(daemon, version, live), "drain", json_drain(daemon, version, live), "created",
 			 json_instant(version->created), "tuple", json_tuple(&version->tuple), "quarantine",
-			 json_text(version->quarantine), "backends", json_backends(daemon, version));
+			 json_text(version->quarantine), "backends", json_backends(daemon, version), "signals",
+			 show_signals(daemon, service, version));
 }
 
 static json_t *json_packets(struct daemon *daemon, uint32_t service)
@@ -126,12 +129,13 @@ static json_t *json_service(struct daemon *daemon, const struct service *service
 	for (i = 0; i < service->version_count; i++)
 		opened += opened_since(daemon, &service->versions[i]);
 	for (i = 0; i < service->version_count; i++)
-		json_array_append_new(versions, json_version(daemon, &service->versions[i], opened));
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "name", service->name, "address",
+		json_array_append_new(versions, json_version(daemon, service, &service->versions[i], opened));
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "name", service->name, "address",
 			 addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol",
 			 protocol_name(service->protocol), "mode", "nat", "affinity", affinity_name(service->affinity),
 			 "selection", selection_name(service->selection), "generation", (json_int_t)service->generation, "lock",
-			 json_lock(&service->lock), "versions", versions, "packets", json_packets(daemon, service->id));
+			 json_lock(&service->lock), "versions", versions, "packets", json_packets(daemon, service->id),
+			 "rollout", show_rollout(daemon, service));
 }
 
 static json_t *json_hooks(struct daemon *daemon)

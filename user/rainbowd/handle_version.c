@@ -153,7 +153,7 @@ int handle_version_add(struct request *request, json_t **reply, struct error *er
 	if (rc)
 		return rc;
 	rc = read_version(request->body, &order, err);
-	rc = rc ? rc : command_version_add(&request->daemon->model, change.after, &order, instant_now(), err);
+	rc = rc ? rc : command_version_add(&request->daemon->model, change.after, &order, &change.counts, instant_now(), err);
 	text_copy(request->note->version, sizeof(request->note->version), order.label);
 	if (!rc)
 		*reply = reply_done(request, change.after,

@@ -39,5 +39,9 @@ int handle_version_env(struct request *request, json_t **reply, struct error *er
 int handle_detach(struct request *request, json_t **reply, struct error *err);
 int handle_apply(struct request *request, json_t **reply, struct error *err);
 int handle_export(struct request *request, json_t **reply, struct error *err);
+int handle_rollout_start(struct request *request, json_t **reply, struct error *err);
+int handle_rollout_order(struct request *request, json_t **reply, struct error *err);
+int handle_rollout_show(struct request *request, json_t **reply, struct error *err);
+int handle_gate_explain(struct request *request, json_t **reply, struct error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "closer.h"
 #include "common/log.h"
 #include "drain.h"
+#include "duties.h"
 #include "history.h"
 #include "keeper.h"
 #include "neighbour.h"
@@ -336,7 +337,7 @@ static bool step_service(struct keeper *keeper, const struct service *service)
 		const struct version *version = &service->versions[i];
 
 		if (step_drain(keeper, service, version) || step_eviction(keeper, service, version) ||
-		    step_backends(keeper, service, version))
+		    step_backends(keeper, service, version) || duties_step(keeper->daemon->duties, service, version))
 			return true;
 	}
 	return false;

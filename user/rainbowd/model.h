@@ -16,6 +16,7 @@
 #include "common/duration.h"
 #include "common/error.h"
 #include "common/settings.h"
+#include "drain_duty.h"
 #include "rollout.h"
 
 #define TUPLE_TEXT_SIZE 129
@@ -59,6 +60,7 @@ struct version {
 	uint32_t previous_weight; /* before the last change of weights */
 	uint64_t opened_before;   /* its counter of opened sessions at that change */
 	struct drain drain;
+	struct drain_duty duty; /* what its drain owes, and what was done of it */
 	struct eviction eviction;
 	struct instant created;
 	char quarantine[QUARANTINE_SIZE]; /* why no rollout may take it again; "": none */

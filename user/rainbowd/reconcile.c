@@ -26,11 +26,6 @@ __attribute__((format(printf, 4, 5))) static int placed(const struct reconcile *
 	return rc;
 }
 
-static bool is_under_way(const struct rollout *rollout)
-{
-	return rollout->state == ROLLOUT_RUNNING || rollout->state == ROLLOUT_HELD || rollout->state == ROLLOUT_PAUSED;
-}
-
 /* --- the service ---------------------------------------------------------------------------------------------------------------------- */
 
 static int add_service(const struct reconcile *order, struct service *after, struct error *err)
@@ -156,7 +151,7 @@ static int add_version(const struct reconcile *order, size_t index, struct servi
 	for (size_t i = 0; i < wanted->backend_count; i++)
 		version_append_backend(&version, &(struct backend){.at = wanted->backends[i].at,
 								   .max_sessions = wanted->backends[i].max_sessions});
-	rc = command_version_add(order->model, after, &version, order->now, err);
+	rc = command_version_add(order->model, after, &version, order->counts, order->now, err);
 	free(version.backends);
 	return placed(order, rc, err, "versions[%zu]", index);
 }
@@ -235,7 +230,7 @@ static int undrain(const struct reconcile *order, const struct document_weight *
 static int check_rollout_sets(const struct reconcile *order, const struct service *before, const struct service *after,
 			      struct error *err)
 {
-	for (size_t i = 0; is_under_way(&after->rollout) && i < before->version_count; i++)
+	for (size_t i = 0; rollout_is_active(&after->rollout) && i < before->version_count; i++)
 		if (before->versions[i].weight != after->versions[i].weight)
 			return placed(
 			    order,
@@ -304,7 +299,8 @@ static int drain_unnamed(const struct reconcile *order, struct service *after, c
 	};
 	const struct rollout *rollout = &after->rollout;
 
-	if (is_under_way(rollout) && (!strcmp(rollout->target, version->label) || !strcmp(rollout->baseline, version->label)))
+	if (rollout_is_active(rollout) &&
+	    (!strcmp(rollout->target, version->label) || !strcmp(rollout->baseline, version->label)))
 		return placed(
 		    order,
 		    error_set(err, ERROR_PRECONDITION, NULL,
@@ -416,7 +412,7 @@ int reconcile_rollout(const struct reconcile *order, const struct service *after
 	rc = placed(order, service_get_version(after, target, &version, err), err, "rollout.target");
 	if (rc || version->weight == 1000)
 		return rc;
-	if (is_under_way(rollout) && (!strcmp(rollout->target, target) || !strcmp(rollout->queued, target)))
+	if (rollout_is_active(rollout) && (!strcmp(rollout->target, target) || !strcmp(rollout->queued, target)))
 		return 0;
 	if (version->quarantine[0])
 		return placed(order,
@@ -424,7 +420,7 @@ int reconcile_rollout(const struct reconcile *order, const struct service *after
 					"version %s of %s is in quarantine: %s; first: rainbowctl version unquarantine %s %s",
 					target, after->name, version->quarantine, after->name, target),
 			      err, "rollout.target");
-	if (is_under_way(rollout) && after->settings.plan.on_new_target == ON_NEW_REJECT)
+	if (rollout_is_active(rollout) && after->settings.plan.on_new_target == ON_NEW_REJECT)
 		return placed(
 		    order,
 		    error_set(err, ERROR_PRECONDITION, NULL,
@@ -433,16 +429,4 @@ int reconcile_rollout(const struct reconcile *order, const struct service *after
 		    err, "rollout.target");
 	*start = true;
 	return 0;
-}
-
-int reconcile_check_lock(const struct service *service, struct error *err)
-{
-	char since[INSTANT_TEXT_SIZE];
-
-	if (!service->lock.since.unix_ms)
-		return 0;
-	return error_set(err, ERROR_PRECONDITION, "service",
-			 "service %s is locked since %s by uid %u%s%s; first: rainbowctl unlock %s", service->name,
-			 instant_format(service->lock.since, since), service->lock.uid, service->lock.reason[0] ? ": " : "",
-			 service->lock.reason, service->name);
 }

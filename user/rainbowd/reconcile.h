@@ -30,7 +30,5 @@ int reconcile_close(const struct reconcile *order, struct service *after, struct
  * -ERROR_PRECONDITION: none may be.
  */
 int reconcile_rollout(const struct reconcile *order, const struct service *after, bool *start, struct error *err);
-/* -ERROR_PRECONDITION with who locked the service, when and why. */
-int reconcile_check_lock(const struct service *service, struct error *err);
 
 #endif

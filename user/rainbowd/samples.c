@@ -42,11 +42,6 @@ struct samples {
 	uint64_t revision;
 };
 
-static bool is_under_way(const struct rollout *rollout)
-{
-	return rollout->state == ROLLOUT_RUNNING || rollout->state == ROLLOUT_HELD || rollout->state == ROLLOUT_PAUSED;
-}
-
 struct sample_step sample_step_of(const struct service *service)
 {
 	const struct rollout *rollout = &service->rollout;
@@ -55,7 +50,7 @@ struct sample_step sample_step_of(const struct service *service)
 	    .service = service->name,
 	    .candidate = rollout->target,
 	    .baseline = rollout->baseline,
-	    .began = is_under_way(rollout) ? rollout->step_began : (struct instant){0},
+	    .began = rollout_is_active(rollout) ? rollout->step_began : (struct instant){0},
 	};
 }
 

@@ -151,3 +151,10 @@ int signals_begin_cohort(struct datapath *dp, uint32_t service, const uint32_t *
 			       COHORT_TRIES);
 	return rc;
 }
+
+int64_t signals_cohort_age_ms(struct datapath *dp, uint32_t service, int64_t now_monotonic_ms)
+{
+	struct rainbow_cohort cohort = cohort_of(dp, service);
+
+	return cohort.number ? now_monotonic_ms - (int64_t)cohort.began * 1000 : -1;
+}

@@ -29,5 +29,7 @@ void signals_remove(struct datapath *dp, uint32_t version);
  * the cohort before had counted can not be read any more.
  */
 int signals_begin_cohort(struct datapath *dp, uint32_t service, const uint32_t *versions, size_t count, struct error *err);
+/* How long ago the present cohort began; -1: there is none. */
+int64_t signals_cohort_age_ms(struct datapath *dp, uint32_t service, int64_t now_monotonic_ms);
 
 #endif

@@ -109,7 +109,7 @@ static int put_version(struct store *store, const struct service *service, const
 	row_number(&row, version->eviction.cutoff.unix_ms);
 	row_number(&row, version->eviction.rate);
 	row_text(&row, version->quarantine);
-	row_text(&row, ""); /* duty */
+	row_json(&row, store_json_duty(version));
 	return store_step(store, row.statement, err);
 }
 
@@ -367,6 +367,8 @@ static int read_version(struct model *model, sqlite3_stmt *row, struct error *er
 	version.eviction.cutoff = column_instant(row, 17);
 	version.eviction.rate = column_u32(row, 18);
 	text_copy(version.quarantine, sizeof(version.quarantine), column_text(row, 19));
+	if (store_json_read_duty(&version, column_text(row, 20), err))
+		return -(int)err->code;
 	service_append_version(service, &version);
 	return 0;
 }

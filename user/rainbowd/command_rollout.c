@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Rollouts as they change a service: starting one, and carrying out what the machine (rollout.c) has decided. */
+#include <stdio.h>
+#include <string.h>
+#include "commands.h"
+#include "common/text.h"
+#include "tuple.h"
+
+/* --- starting ----------------------------------------------------------------------------------------------------------- */
+
+static int check_target(const struct service *service, const struct version *target, struct error *err)
+{
+	if (target->quarantine[0])
+		return error_set(err, ERROR_PRECONDITION, "target",
+				 "version %s is in quarantine: %s; to allow it again: rainbowctl version unquarantine %s %s",
+				 target->label, target->quarantine, service->name, target->label);
+	if (target->state != RAINBOW_VERSION_ACTIVE)
+		return error_set(err, ERROR_PRECONDITION, "target",
+				 "version %s is %s and can have no share; first: rainbowctl undrain %s %s", target->label,
+				 version_state_name(target->state), service->name, target->label);
+	if (!version_active_backends(target))
+		return error_set(err, ERROR_PRECONDITION, "target",
+				 "version %s has no backend; add one first: rainbowctl backend add %s %s ADDR:PORT",
+				 target->label, service->name, target->label);
+	if (target->weight == 1000)
+		return error_set(err, ERROR_PRECONDITION, "target", "version %s takes all new sessions of %s already",
+				 target->label, service->name);
+	return 0;
+}
+
+/* The one version beside the target that has a share; where there are several, a person has to say which is compared with. */
+static int default_baseline(const struct service *service, const struct version *target, struct version **out,
+			    struct error *err)
+{
+	struct version *found = NULL;
+	size_t i;
+
+	for (i = 0; i < service->version_count; i++) {
+		struct version *version = &service->versions[i];
+
+		if (version == target || !version->weight)
+			continue;
+		if (found)
+			return error_set(
+			    err, ERROR_PRECONDITION, "baseline",
+			    "versions %s and %s both take new sessions of %s; say which one %s is compared with, and "
+			    "takes what %s does not: --baseline %s",
+			    found->label, version->label, service->name, target->label, target->label, found->label);
+		found = version;
+	}
+	if (!found)
+		return error_set(err, ERROR_PRECONDITION, "baseline", "no other version of %s takes new sessions",
+				 service->name);
+	*out = found;
+	return 0;
+}
+
+static int find_baseline(const struct service *service, const char *label, const struct version *target, struct version **out,
+			 struct error *err)
+{
+	int rc;
+
+	if (!label)
+		return default_baseline(service, target, out, err);
+	rc = service_get_version(service, label, out, err);
+	if (rc)
+		return rc;
+	if (*out == target)
+		return error_set(err, ERROR_BAD_INPUT, "baseline", "version %s can not be compared with itself", label);
+	if ((*out)->state != RAINBOW_VERSION_ACTIVE || !version_active_backends(*out))
+		return error_set(err, ERROR_PRECONDITION, "baseline", "version %s is %s%s: it can not take what %s does not",
+				 label, version_state_name((*out)->state),
+				 version_active_backends(*out) ? "" : " and has no backend", target->label);
+	return 0;
+}
+
+static void set_weights(struct service *service, const struct version *target, const struct version *baseline, uint32_t weight,
+			const struct counts *counts)
+{
+	size_t i;
+
+	weights_remember(service, counts);
+	for (i = 0; i < service->version_count; i++) {
+		struct version *version = &service->versions[i];
+
+		version->weight = version == target ? weight : version == baseline ? 1000 - weight : 0;
+	}
+}
+
+/* The target that gives way: its sessions live on, and drain. */
+static void leave_superseded(struct service *service, const char *label, struct instant now)
+{
+	struct version *version = service_find_version(service, label);
+
+	if (version && version->state == RAINBOW_VERSION_ACTIVE && !version->weight)
+		version_begin_drain(version, &service->settings.drain, now);
+}
+
+int command_rollout_start(struct service *service, const struct rollout_start *order, const struct counts *counts,
+			  struct instant now, bool *queued, struct error *err)
+{
+	const struct rollout_plan *plan = order->plan ? order->plan : &service->settings.plan;
+	struct rollout *rollout = &service->rollout;
+	bool gives_way = rollout_is_active(rollout);
+	const char *from = order->baseline || !gives_way ? order->baseline : rollout->baseline;
+	struct version *target, *baseline = NULL;
+	char superseded[ROLLOUT_LABEL_SIZE], changed[TUPLE_DIFF_SIZE];
+	enum rollout_action action;
+	int rc = service_get_version(service, order->target, &target, err);
+
+	rc = rc ? rc : check_target(service, target, err);
+	rc = rc ? rc : rollout_offer(rollout, target->label, plan->on_new_target, now, &action, err);
+	*queued = !rc && action == ROLLOUT_NOTE;
+	if (rc || *queued)
+		return rc;
+	rc = find_baseline(service, from, target, &baseline, err);
+	if (rc)
+		return rc;
+	text_copy(superseded, sizeof(superseded), gives_way ? rollout->target : "");
+	rollout_begin(rollout, target->label, baseline->label, plan, order->without_gates, order->reason, now);
+	text_copy(rollout->changed, sizeof(rollout->changed), tuple_diff(&baseline->tuple, &target->tuple, changed));
+	set_weights(service, target, baseline, plan->stages[0].weight, counts);
+	leave_superseded(service, superseded, now);
+	return 0;
+}
+
+/* --- carrying out --------------------------------------------------------------------------------------------------------- */
+
+static void roll_back(struct service *service, struct version *target, struct version *baseline, const struct counts *counts,
+		      struct instant now)
+{
+	const struct rollout *rollout = &service->rollout;
+
+	if (baseline->state != RAINBOW_VERSION_ACTIVE)
+		version_end_drain(baseline);
+	set_weights(service, NULL, baseline, 0, counts);
+	if (!target)
+		return;
+	if (target->state == RAINBOW_VERSION_ACTIVE)
+		version_begin_drain(target, &service->settings.drain, now);
+	snprintf(target->quarantine, sizeof(target->quarantine), "rollout %llu: %.220s",
+		 (unsigned long long)rollout->number, rollout->reason);
+}
+
+int command_rollout_do(struct service *service, enum rollout_action action, const struct counts *counts, struct instant now,
+		       struct error *err)
+{
+	const struct rollout *rollout = &service->rollout;
+	struct version *target = service_find_version(service, rollout->target);
+	struct version *baseline = service_find_version(service, rollout->baseline);
+
+	if (action == ROLLOUT_STAY || action == ROLLOUT_NOTE)
+		return 0;
+	if (!baseline || (action == ROLLOUT_SET && !target))
+		return error_set(err, ERROR_PRECONDITION, "rollout", "version %s of %s is gone: rollout %llu can not go on",
+				 baseline ? rollout->target : rollout->baseline, service->name,
+				 (unsigned long long)rollout->number);
+	if (action == ROLLOUT_SET)
+		set_weights(service, target, baseline, rollout->plan.stages[rollout->step].weight, counts);
+	else if (action == ROLLOUT_ROLL_BACK)
+		roll_back(service, target, baseline, counts, now);
+	else if (baseline->state == RAINBOW_VERSION_ACTIVE && !baseline->weight)
+		version_begin_drain(baseline, &service->settings.drain, now);
+	return 0;
+}
+
+int command_rollout_order(struct service *service, const struct rollout_order *order, const struct counts *counts,
+			  struct error *err)
+{
+	enum rollout_action action = ROLLOUT_STAY;
+	struct version *target;
+	int rc = 0;
+
+	/* The one that is tried again has been draining since it was rolled back. */
+	if (order->verb == ROLLOUT_RETRY && service->rollout.state == ROLLOUT_ROLLED_BACK) {
+		rc = service_get_version(service, service->rollout.target, &target, err);
+		if (!rc && !target->quarantine[0] && target->state != RAINBOW_VERSION_ACTIVE)
+			version_end_drain(target);
+		rc = rc ? rc : check_target(service, target, err);
+	}
+	rc = rc ? rc : rollout_command(&service->rollout, order, &action, err);
+	return rc ? rc : command_rollout_do(service, action, counts, order->now, err);
+}
+
+/* --- what others may not do meanwhile ------------------------------------------------------------------------------------- */
+
+int rollout_guard(const struct service *service, const char *label, struct error *err)
+{
+	const struct rollout *rollout = &service->rollout;
+
+	if (!rollout_is_active(rollout))
+		return 0;
+	if (label && strcmp(label, rollout->target) != 0 && strcmp(label, rollout->baseline) != 0)
+		return 0;
+	return error_set(
+	    err, ERROR_PRECONDITION, label ? "version" : "weights",
+	    "rollout %llu of %s from %s to %s is under way and sets the weights; end it first: rainbowctl rollout abort %s, or "
+	    "rainbowctl rollout promote %s --full",
+	    (unsigned long long)rollout->number, service->name, rollout->baseline, rollout->target, service->name,
+	    service->name);
+}

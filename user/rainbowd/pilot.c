@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* See pilot.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <event2/event.h>
+#include "change.h"
+#include "commands.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "evidence.h"
+#include "history.h"
+#include "pilot.h"
+#include "signals.h"
+#include "sources.h"
+
+#define TICK_MS     500
+#define ASKED_TICKS (EVIDENCE_ANSWER_MS / TICK_MS + 1)
+#define STEP_SLACK  2000 /* ms: how much older than its step a cohort may be */
+
+/* How many SYNs had gone to a version at the last few ticks, the newest last. */
+struct asked {
+	uint64_t count[ASKED_TICKS];
+};
+
+/* What is remembered of a service's rollout between ticks; nothing that can not be found again. */
+struct track {
+	uint64_t number; /* of the rollout, ... */
+	uint32_t step;   /* ... and its step; a track of another is void */
+	bool has_cohort;
+	struct asked candidate, baseline;
+	bool found[SETTINGS_GATES_MAX];
+	struct gate_finding finding[SETTINGS_GATES_MAX];
+	uint64_t answer[SETTINGS_GATES_MAX];        /* the number of the last answer that was judged */
+	enum gate_verdict told[SETTINGS_GATES_MAX]; /* the verdict that the history has */
+};
+
+struct pilot {
+	struct daemon *daemon;
+	struct event *tick;
+	struct track tracks[RAINBOW_MAX_SERVICES + 1]; /* by service */
+};
+
+/* The parts of one look. */
+struct look {
+	struct pilot *pilot;
+	const struct service *service;
+	const struct version *candidate, *baseline;
+	struct track *track;
+	struct gate defaults[SETTINGS_GATES_MAX];
+	const struct gate *gates;
+	size_t gate_count;
+	struct evidence_arm arms[2]; /* candidate, baseline */
+};
+
+static struct track *track_of(struct pilot *pilot, const struct service *service)
+{
+	struct track *track = &pilot->tracks[service->id];
+
+	if (track->number != service->rollout.number || track->step != service->rollout.step) {
+		memset(track, 0, sizeof(*track));
+		track->number = service->rollout.number;
+		track->step = service->rollout.step;
+	}
+	return track;
+}
+
+/* --- cohorts -------------------------------------------------------------------------------------------------------------- */
+
+static int begin_cohort(struct daemon *daemon, const struct service *service, struct error *err)
+{
+	const struct version *candidate = service_find_version(service, service->rollout.target);
+	const struct version *baseline = service_find_version(service, service->rollout.baseline);
+	uint32_t versions[2];
+	size_t count = 0;
+
+	if (candidate)
+		versions[count++] = candidate->id;
+	if (baseline)
+		versions[count++] = baseline->id;
+	return signals_begin_cohort(daemon->datapath, service->id, versions, count, err);
+}
+
+int pilot_begin_step(struct pilot *pilot, const struct service *before, const struct service *after, struct error *err)
+{
+	const struct rollout *was = &before->rollout, *is = &after->rollout;
+
+	if (!rollout_is_active(is) || (was->number == is->number && was->step == is->step))
+		return 0;
+	return begin_cohort(pilot->daemon, after, err);
+}
+
+/* After a start: is the cohort in the maps that of this step? Those of a new set of maps, after a reboot, are not. */
+static bool cohort_is_of_step(const struct look *look)
+{
+	struct daemon *daemon = look->pilot->daemon;
+	int64_t step_age_ms = instant_now().unix_ms - look->service->rollout.step_began.unix_ms;
+	int64_t cohort_age_ms = signals_cohort_age_ms(daemon->datapath, look->service->id, monotonic_ms());
+	struct rainbow_signal signal;
+
+	return cohort_age_ms >= 0 && cohort_age_ms <= step_age_ms + STEP_SLACK &&
+	       signals_read(daemon->datapath, look->service->id, look->candidate->id, SIGNAL_COHORT, &signal, NULL) == 0;
+}
+
+static void ensure_cohort(struct look *look)
+{
+	struct error err;
+
+	if (look->track->has_cohort)
+		return;
+	if (!cohort_is_of_step(look) && begin_cohort(look->pilot->daemon, look->service, &err)) {
+		log_error("pilot", "%s", err.message);
+		return;
+	}
+	look->track->has_cohort = true;
+}
+
+/* --- evidence ------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t asked_push(struct asked *asked, uint64_t count)
+{
+	memmove(asked->count, asked->count + 1, (ASKED_TICKS - 1) * sizeof(asked->count[0]));
+	asked->count[ASKED_TICKS - 1] = count;
+	return asked->count[0];
+}
+
+static void read_arm(struct look *look, const struct version *version, struct asked *asked, bool is_tick,
+		     struct evidence_arm *arm)
+{
+	struct error err;
+
+	memset(arm, 0, sizeof(*arm));
+	if (signals_read(look->pilot->daemon->datapath, look->service->id, version->id, SIGNAL_COHORT, &arm->signal, &err))
+		memset(&arm->signal, 0, sizeof(arm->signal));
+	arm->weight = version->weight;
+	arm->asked_before = is_tick ? asked_push(asked, arm->signal.asked) : asked->count[0];
+}
+
+/* Returns the number of the answer that it is; 0: it is no answer, but grows by itself. */
+static uint64_t gather(struct look *look, const struct gate *gate, struct gate_evidence *evidence)
+{
+	bool client_affinity = look->service->affinity == RAINBOW_AFFINITY_CLIENT;
+	struct source_evidence source;
+
+	if (gate->source == GATE_SOURCE_KERNEL) {
+		evidence_of_kernel(gate, &look->arms[0], &look->arms[1], client_affinity, evidence);
+		return 0;
+	}
+	sources_evidence(look->pilot->daemon->sources, look->service, gate, instant_now(), &source);
+	*evidence = source.evidence;
+	if (source.sessions_missing) {
+		evidence->candidate.sessions = (double)look->arms[0].signal.opened;
+		evidence->baseline.sessions = (double)look->arms[1].signal.opened;
+	}
+	evidence_share(&look->arms[0], &look->arms[1], client_affinity, evidence);
+	return gate->kind == GATE_KIND_VALUE || gate->kind == GATE_KIND_ANSWER ? source.answer : 0;
+}
+
+static bool look_init(struct look *look, struct pilot *pilot, const struct service *service, bool is_tick)
+{
+	memset(look, 0, sizeof(*look));
+	look->pilot = pilot;
+	look->service = service;
+	look->track = track_of(pilot, service);
+	look->gates = settings_gates(&service->settings, look->defaults, &look->gate_count);
+	look->candidate = service_find_version(service, service->rollout.target);
+	look->baseline = service_find_version(service, service->rollout.baseline);
+	if (!look->candidate || !look->baseline)
+		return false;
+	if (is_tick)
+		ensure_cohort(look);
+	read_arm(look, look->candidate, &look->track->candidate, is_tick, &look->arms[0]);
+	read_arm(look, look->baseline, &look->track->baseline, is_tick, &look->arms[1]);
+	return true;
+}
+
+/* --- judging -------------------------------------------------------------------------------------------------------------- */
+
+/* The rollout's alpha is shared by all that may fail it by chance: each deciding gate that is a test, in each step. */
+static uint32_t tests_of(const struct look *look)
+{
+	uint32_t deciding = 0;
+	size_t i;
+
+	for (i = 0; i < look->gate_count; i++)
+		deciding += !look->gates[i].shadow &&
+			    (look->gates[i].kind == GATE_KIND_RATIO || look->gates[i].kind == GATE_KIND_DISTRIBUTION);
+	return deciding ? deciding * (uint32_t)look->service->rollout.plan.stage_count : 1;
+}
+
+static void judge_one(struct look *look, size_t place, struct gate_memory *memory, struct gate_finding *finding)
+{
+	const struct gate *gate = &look->gates[place];
+	struct gate_evidence evidence;
+	uint64_t answer;
+
+	memset(&evidence, 0, sizeof(evidence));
+	answer = gather(look, gate, &evidence);
+	finding->looked = false;
+	/* An answer is judged once, since bad ones in a row are counted. What is stale is none any more. */
+	if (answer && answer == look->track->answer[place] && evidence.source != GATE_INCONCLUSIVE)
+		return;
+	look->track->answer[place] = answer;
+	gate_look(gate, &evidence, tests_of(look), memory, finding);
+}
+
+/* A source that stops answering, or answers again, is told once. */
+static void tell_errors(struct look *look, size_t place, const struct gate_finding *finding)
+{
+	enum gate_verdict told = look->track->told[place];
+	struct note note;
+
+	look->track->told[place] = finding->verdict;
+	if ((told == GATE_ERROR) == (finding->verdict == GATE_ERROR))
+		return;
+	note_of_rainbowd(&note, "gate", look->service, look->service->rollout.target, "gate %s of %s %s: %.300s",
+			 look->gates[place].name, look->service->name,
+			 finding->verdict == GATE_ERROR ? "is in error" : "answers again", finding->reason);
+	history_note(look->pilot->daemon, &note);
+	note_fini(&note);
+}
+
+/* Judges all gates; the rollout's memory comes back changed where a look was spent: true. */
+static bool judge(struct look *look, struct rollout *rollout, struct rollout_facts *facts)
+{
+	bool remembers = false;
+	size_t i;
+
+	facts->gates = GATE_PASS;
+	if (rollout->without_gates)
+		return false;
+	for (i = 0; i < look->gate_count; i++) {
+		struct gate_finding *finding = &look->track->finding[i];
+
+		judge_one(look, i, &rollout->memory[i], finding);
+		tell_errors(look, i, finding);
+		look->track->found[i] = true;
+		remembers = remembers || finding->looked;
+		if (look->gates[i].shadow || rollout_worse(facts->gates, finding->verdict) == facts->gates)
+			continue;
+		facts->gates = finding->verdict;
+		snprintf(facts->gate_reason, sizeof(facts->gate_reason), "%s", finding->reason);
+	}
+	return remembers;
+}
+
+/* --- carrying out --------------------------------------------------------------------------------------------------------- */
+
+/* What the history is told; looks that were spent are stored without a word. */
+static void tell(struct note *note, const struct look *look, const struct rollout *rollout, enum rollout_action action)
+{
+	static const char *const verbs[] = {[ROLLOUT_NOTE] = "rollout state",
+					    [ROLLOUT_SET] = "rollout step",
+					    [ROLLOUT_FINISH] = "rollout complete",
+					    [ROLLOUT_ROLL_BACK] = "rollout roll back"};
+	const struct service *service = look->service;
+	char percent[16];
+
+	note_of_rainbowd(note, verbs[action], service, rollout->target, "rollout %" PRIu64 " of %s to %s is %s",
+			 rollout->number, service->name, rollout->target, rollout_state_name(rollout->state));
+	if (action == ROLLOUT_SET)
+		note_tell(note, "rollout %" PRIu64 " of %s to %s goes to step %u, %s %%", rollout->number, service->name,
+			  rollout->target, rollout->step + 1,
+			  percent_format(rollout->plan.stages[rollout->step].weight, percent));
+	else if (action == ROLLOUT_ROLL_BACK)
+		note_tell(note, "rollout %" PRIu64 " of %s to %s is rolled back: all new sessions go to %s", rollout->number,
+			  service->name, rollout->target, rollout->baseline);
+	snprintf(note->reason, sizeof(note->reason), "%.*s", NOTE_REASON_MAX, rollout->reason);
+	text_clean(note->reason);
+}
+
+static int carry_out(struct look *look, const struct rollout *rollout, enum rollout_action action, struct note *note,
+		     struct error *err)
+{
+	struct pilot *pilot = look->pilot;
+	struct change change;
+	int rc = change_begin(&change, pilot->daemon, look->service->name, err);
+
+	if (rc)
+		return rc;
+	change.note = note;
+	change.after->rollout = *rollout;
+	rc = command_rollout_do(change.after, action, &change.counts, instant_now(), err);
+	rc = rc ? rc : pilot_begin_step(pilot, change.before, change.after, err);
+	rc = rc ? rc : change_commit(&change, false, err);
+	change_end(&change);
+	return rc;
+}
+
+/* Returns true if the model has changed: pointers into it are void. */
+static bool act(struct look *look, const struct rollout *rollout, enum rollout_action action, bool remembers)
+{
+	bool says = action != ROLLOUT_STAY;
+	int64_t began_us = monotonic_us();
+	struct error err;
+	struct note note;
+	int rc;
+
+	if (!says && !remembers)
+		return false;
+	if (says)
+		tell(&note, look, rollout, action);
+	rc = carry_out(look, rollout, action, says ? &note : NULL, &err);
+	if (rc)
+		log_error("pilot", "%s", err.message);
+	else if (says)
+		log_info("pilot", "%s (%.1f ms): %s", note.sentence, (double)(monotonic_us() - began_us) / 1000, note.reason);
+	if (says)
+		note_fini(&note);
+	return rc == 0;
+}
+
+/* The next one, where a target waits for the end of this one. */
+static bool start_queued(struct pilot *pilot, const struct service *service)
+{
+	const struct rollout *rollout = &service->rollout;
+	struct rollout_start order = {.reason = "it waited for the rollout before it"};
+	struct note note;
+	char target[ROLLOUT_LABEL_SIZE];
+	struct change change;
+	struct error err;
+	bool queued;
+	int rc;
+
+	if (rollout_is_active(rollout) || !rollout->queued[0])
+		return false;
+	rc = change_begin(&change, pilot->daemon, service->name, &err);
+	if (rc)
+		return false;
+	text_copy(target, sizeof(target), rollout->queued);
+	note_of_rainbowd(&note, "rollout start", service, target, "the rollout of %s to %s begins, which waited", service->name,
+			 target);
+	change.note = &note;
+	change.after->rollout.queued[0] = '\0';
+	order.target = target;
+	rc = command_rollout_start(change.after, &order, &change.counts, instant_now(), &queued, &err);
+	if (rc) { /* it does not wait for ever: what stands against it is told once */
+		log_warn("pilot", "the rollout of %s to %s, which waited, does not begin: %s", service->name, target,
+			 err.message);
+		change.after->rollout = change.before->rollout;
+		change.after->rollout.queued[0] = '\0';
+		rc = 0;
+	} else {
+		rc = pilot_begin_step(pilot, change.before, change.after, &err);
+	}
+	rc = rc ? rc : change_commit(&change, false, &err);
+	change_end(&change);
+	note_fini(&note);
+	return rc == 0;
+}
+
+static bool step_service(struct pilot *pilot, const struct service *service)
+{
+	struct rollout_facts facts = {.now = instant_now(), .locked = service->lock.since.unix_ms != 0};
+	struct rollout rollout = service->rollout;
+	enum rollout_action action;
+	struct look *look;
+	bool remembers, changed;
+
+	sources_poll(pilot->daemon->sources, service, facts.now);
+	if (!rollout_is_active(&rollout))
+		return start_queued(pilot, service);
+	look = malloc(sizeof(*look));
+	if (!look)
+		return false;
+	if (!look_init(look, pilot, service, true)) {
+		free(look);
+		return false;
+	}
+	facts.target_open = look->candidate->state == RAINBOW_VERSION_ACTIVE && !look->candidate->quarantine[0] &&
+			    version_active_backends(look->candidate);
+	remembers = judge(look, &rollout, &facts);
+	action = rollout_next(&rollout, &facts);
+	changed = act(look, &rollout, action, remembers);
+	free(look);
+	return changed;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct pilot *pilot = arg;
+	const struct model *model = &pilot->daemon->model;
+	size_t i;
+
+	(void)fd;
+	(void)what;
+	/* A change puts another service in the place of this one, and moves none: the walk goes on. */
+	for (i = 0; i < model->count; i++)
+		step_service(pilot, model->services[i]);
+}
+
+/* --- for others ----------------------------------------------------------------------------------------------------------- */
+
+void pilot_poke(struct pilot *pilot)
+{
+	event_active(pilot->tick, EV_TIMEOUT, 0);
+}
+
+bool pilot_finding(const struct pilot *pilot, const struct service *service, size_t gate, struct gate_finding *out)
+{
+	const struct track *track = &pilot->tracks[service->id];
+
+	if (gate >= SETTINGS_GATES_MAX || track->number != service->rollout.number || track->step != service->rollout.step ||
+	    !track->found[gate])
+		return false;
+	*out = track->finding[gate];
+	return true;
+}
+
+static int find_gate(const struct look *look, const char *name, size_t *place, struct error *err)
+{
+	char known[256] = "";
+	size_t i, used = 0;
+
+	for (i = 0; i < look->gate_count; i++) {
+		if (strcmp(look->gates[i].name, name) == 0) {
+			*place = i;
+			return 0;
+		}
+		if (used + SETTINGS_NAME_SIZE < sizeof(known))
+			used +=
+			    (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "", look->gates[i].name);
+	}
+	return error_set(err, ERROR_NOT_FOUND, "gate", "service %s has no gate %.40s; it has: %s", look->service->name, name,
+			 known[0] ? known : "none");
+}
+
+static int explain(struct look *look, const char *name, char **out, struct error *err)
+{
+	struct gate_memory memory;
+	struct gate_evidence evidence;
+	struct gate_finding finding;
+	size_t place = 0;
+	int rc = find_gate(look, name, &place, err);
+
+	if (rc)
+		return rc;
+	memset(&evidence, 0, sizeof(evidence));
+	memory = look->service->rollout.memory[place]; /* a copy: to explain spends no look, and counts no answer twice */
+	if (gather(look, &look->gates[place], &evidence) && look->track->found[place])
+		finding = look->track->finding[place];
+	else
+		gate_look(&look->gates[place], &evidence, tests_of(look), &memory, &finding);
+	*out = gate_explain(&look->gates[place], &evidence, tests_of(look), &finding);
+	return *out ? 0 : error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+}
+
+int pilot_explain(struct pilot *pilot, const struct service *service, const char *gate, char **out, struct error *err)
+{
+	struct look *look;
+	int rc;
+
+	if (!service->rollout.number)
+		return error_set(err, ERROR_PRECONDITION, "service",
+				 "there was no rollout of %s yet; a gate judges a rollout: rainbowctl rollout start %s LABEL",
+				 service->name, service->name);
+	look = malloc(sizeof(*look));
+	if (!look)
+		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	if (look_init(look, pilot, service, false))
+		rc = explain(look, gate, out, err);
+	else
+		rc = error_set(err, ERROR_PRECONDITION, "service", "version %s or %s of rollout %" PRIu64 " has been removed",
+			       service->rollout.target, service->rollout.baseline, service->rollout.number);
+	free(look);
+	return rc;
+}
+
+int pilot_new(struct pilot **out, struct daemon *daemon, struct error *err)
+{
+	struct timeval every = {.tv_usec = TICK_MS * 1000};
+	struct pilot *pilot = calloc(1, sizeof(*pilot));
+
+	if (!pilot)
+		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	pilot->daemon = daemon;
+	pilot->tick = event_new(daemon->base, -1, EV_PERSIST, on_tick, pilot);
+	event_add(pilot->tick, &every);
+	*out = pilot;
+	return 0;
+}
+
+void pilot_free(struct pilot *pilot)
+{
+	if (!pilot)
+		return;
+	event_free(pilot->tick);
+	free(pilot);
+}
