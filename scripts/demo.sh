@@ -242,7 +242,7 @@ tell_rollback() {
 	run version add chat v3 $(backends 5) --code 0badc0d --model m-large --prompts p14
 	run version diff chat v2 v3
 	run rollout start chat v3 --steps 20,50,100 --hold 5s
-	lab_tell short interval 100 >/dev/null 2>&1 || true
+	lab_tell long open 40 >/dev/null # some of them stay with v3 beyond the end of this
 	watch_rollout 60
 	rollback_state=$(status '.services[0].rollout.state')
 	rollback_reason=$(status '.services[0].rollout.reason')
