@@ -336,7 +336,7 @@ static void test_bad(void **state)
 	    {"version quarantine a v1", "", "--reason TEXT is missing"},
 	    {"version diff a v1", "", "B is missing"},
 	    {"history --limit 1001", "--limit", "out of range"},
-    {"status -f", "--file", "value is missing"},
+	    {"status -f", "--file", "value is missing"},
 	    {"status --follow", "--follow", "no option of 'status'"},
 	    {"wait a", "", "--for"},
 	    {"wait a --for v1", "--for", "none of rollout=complete, drained=LABEL"},

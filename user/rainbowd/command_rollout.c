@@ -138,8 +138,8 @@ static void roll_back(struct service *service, struct version *target, struct ve
 		return;
 	if (target->state == RAINBOW_VERSION_ACTIVE)
 		version_begin_drain(target, &service->settings.drain, now);
-	snprintf(target->quarantine, sizeof(target->quarantine), "rollout %llu: %.220s",
-		 (unsigned long long)rollout->number, rollout->reason);
+	snprintf(target->quarantine, sizeof(target->quarantine), "rollout %llu: %.220s", (unsigned long long)rollout->number,
+		 rollout->reason);
 }
 
 int command_rollout_do(struct service *service, enum rollout_action action, const struct counts *counts, struct instant now,
