@@ -419,7 +419,7 @@ static void test_overflow(void **state)
 
 static void test_resets(void **state)
 {
-	struct rainbow_signal got;
+	struct rainbow_signal got = {0};
 	struct talk talk;
 	bool by_client;
 	int round;

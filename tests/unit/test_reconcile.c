@@ -355,9 +355,8 @@ static void test_lock(void **state)
 	chat->lock.uid = 1000;
 	text_copy(chat->lock.reason, sizeof(chat->lock.reason), "incident 7");
 	assert_int_equal(service_check_unlocked(chat, &err), -ERROR_CONFLICT);
-	assert_string_equal(
-	    err.message,
-	    "service chat is locked by uid 1000 since 2023-11-14T22:13:20Z (incident 7) against automation and applies; ask there, or: rainbowctl unlock chat");
+	assert_string_equal(err.message, "service chat is locked by uid 1000 since 2023-11-14T22:13:20Z (incident 7) against "
+					 "automation and applies; ask there, or: rainbowctl unlock chat");
 	free_model(model);
 }
 

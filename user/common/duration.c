@@ -212,4 +212,3 @@ int64_t monotonic_ms(void)
 {
 	return clock_ms(CLOCK_MONOTONIC);
 }
-

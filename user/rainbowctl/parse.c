@@ -139,7 +139,7 @@ static int take_help(struct invocation *invocation, struct error *err)
 	invocation->help_topic = words->argument_count ? words->arguments[0] : "";
 	if (!*invocation->help_topic || is_only_group(words))
 		return 0;
-	if (take_command(words, &invocation->command, err))
+	if (take_command(words, &invocation->command, err) || !invocation->command)
 		return -ERROR_BAD_INPUT;
 	invocation->help_topic = invocation->command->name;
 	return 0;

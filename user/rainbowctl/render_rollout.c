@@ -94,6 +94,15 @@ static void cell_verdict(struct table *table, const struct screen *screen, const
 	table_cellf(table, style, "%s%s%s", mark, verdict, json_is_true(json_object_get(gate, "shadow")) ? " (shadow)" : "");
 }
 
+/* The reason carries the gate's name for those who see it alone. */
+static const char *why(const json_t *gate)
+{
+	const char *name = member_text(gate, "name"), *reason = member_text(gate, "reason");
+	size_t length = strlen(name);
+
+	return !strncmp(reason, name, length) && !strncmp(reason + length, ": ", 2) ? reason + length + 2 : reason;
+}
+
 static void draw_gates(const struct screen *screen, const json_t *rollout)
 {
 	const char *target = member_text(rollout, "target"), *baseline = member_text(rollout, "baseline");
@@ -125,7 +134,7 @@ static void draw_gates(const struct screen *screen, const json_t *rollout)
 		table_cell(table, STYLE_PLAIN, interval(screen, gate, buf));
 		table_cell(table, STYLE_PLAIN, samples(screen, gate, buf));
 		table_cell(table, STYLE_DIM, member_text(gate, "source"));
-		table_cell(table, STYLE_DIM, member_text(gate, "reason"));
+		table_cell(table, STYLE_DIM, why(gate));
 	}
 	table_print(table, 2);
 	table_free(table);
@@ -138,29 +147,42 @@ static bool has_ended(const json_t *rollout)
 	return !value_unknown(json_object_get(rollout, "ended"));
 }
 
-/* "5 % ✔━━ 25 % ◌── 50 % ○── 100 % ○" */
+struct mark {
+	enum style style;
+	const char *utf8, *ascii;
+};
+
+/* place: of the step, from 1; at: where the rollout is, or ended. */
+static struct mark mark_of(const json_t *rollout, size_t place, size_t at)
+{
+	static const struct mark done = {STYLE_GOOD, "✔", "+"}, now = {STYLE_BOLD, "◌", "*"}, failed = {STYLE_BAD, "✖", "x"},
+				 to_come = {STYLE_DIM, "○", "."};
+	const char *state = member_text(rollout, "state");
+
+	if (place < at || !strcmp(state, "complete"))
+		return done;
+	if (place > at)
+		return to_come;
+	return !has_ended(rollout) ? now : !strcmp(state, "rolled_back") ? failed : to_come;
+}
+
+/* "5 % ✔ ━━ 25 % ◌ ── 50 % ○ ── 100 % ○" */
 static void draw_way(const struct screen *screen, const json_t *rollout)
 {
 	size_t at = (size_t)json_integer_value(json_object_get(rollout, "step")), i;
-	bool complete = !strcmp(member_text(rollout, "state"), "complete");
 	const json_t *step;
 	char buf[VALUE_SIZE];
 
 	fputs("  ", screen->out);
 	json_array_foreach(json_object_get(rollout, "steps"), i, step)
 	{
-		bool done = i + 1 < at || complete, now = i + 1 == at && !has_ended(rollout);
+		struct mark mark = mark_of(rollout, i + 1, at);
+		bool walked = i < at;
 
 		fprintf(screen->out, "%s%s%s %s%s",
-			i ? screen_glyph(screen, done || now ? " ━━ " : " ── ", done || now ? " == " : " -- ") : "",
-			screen_style(screen, done  ? STYLE_GOOD
-					     : now ? STYLE_BOLD
-						   : STYLE_DIM),
-			value_percent(json_object_get(step, "weight"), buf),
-			done  ? screen_glyph(screen, "✔", "+")
-			: now ? screen_glyph(screen, "◌", "*")
-			      : screen_glyph(screen, "○", "."),
-			screen_plain(screen));
+			i ? screen_glyph(screen, walked ? " ━━ " : " ── ", walked ? " == " : " -- ") : "",
+			screen_style(screen, mark.style), value_percent(json_object_get(step, "weight"), buf),
+			screen_glyph(screen, mark.utf8, mark.ascii), screen_plain(screen));
 	}
 	fputc('\n', screen->out);
 }

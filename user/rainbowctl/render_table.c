@@ -13,8 +13,7 @@ static void draw(enum view view, const json_t *reply, const struct screen *scree
 	    [VIEW_SESSIONS] = draw_sessions,     [VIEW_WHOIS] = draw_whois,       [VIEW_EXPLAIN] = draw_explain,
 	    [VIEW_DOCTOR] = draw_doctor,         [VIEW_HISTORY] = draw_history,   [VIEW_EVENTS] = draw_events,
 	    [VIEW_TUPLE_DIFF] = draw_tuple_diff, [VIEW_ENV] = draw_env,           [VIEW_NAMES] = draw_names,
-	    [VIEW_CHANGES] = draw_changes,
-	    [VIEW_ROLLOUT] = draw_rollout,       [VIEW_TEXT] = draw_text,
+	    [VIEW_CHANGES] = draw_changes,       [VIEW_ROLLOUT] = draw_rollout,   [VIEW_TEXT] = draw_text,
 	};
 
 	if (views[view])

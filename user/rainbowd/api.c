@@ -164,7 +164,7 @@ static bool route_takes(const struct route *route, const char *name)
 static int read_note(struct request *request, struct error *err)
 {
 	const char *reason = request_query(request, "reason");
-	uint64_t generation;
+	uint64_t generation = 0;
 	int rc = 0;
 
 	if (reason)

@@ -83,6 +83,7 @@ static void set_weights(struct service *service, const struct version *target, c
 	for (i = 0; i < service->version_count; i++) {
 		struct version *version = &service->versions[i];
 
+		// NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a service with a baseline has versions
 		version->weight = version == target ? weight : version == baseline ? 1000 - weight : 0;
 	}
 }
@@ -102,9 +103,8 @@ int command_rollout_start(struct service *service, const struct rollout_start *o
 	const struct rollout_plan *plan = order->plan ? order->plan : &service->settings.plan;
 	struct rollout *rollout = &service->rollout;
 	bool gives_way = rollout_is_active(rollout);
-	const char *from = order->baseline || !gives_way ? order->baseline : rollout->baseline;
 	struct version *target, *baseline = NULL;
-	char superseded[ROLLOUT_LABEL_SIZE], changed[TUPLE_DIFF_SIZE];
+	char superseded[ROLLOUT_LABEL_SIZE], kept[ROLLOUT_LABEL_SIZE], changed[TUPLE_DIFF_SIZE];
 	enum rollout_action action;
 	int rc = service_get_version(service, order->target, &target, err);
 
@@ -113,10 +113,11 @@ int command_rollout_start(struct service *service, const struct rollout_start *o
 	*queued = !rc && action == ROLLOUT_NOTE;
 	if (rc || *queued)
 		return rc;
-	rc = find_baseline(service, from, target, &baseline, err);
+	text_copy(superseded, sizeof(superseded), gives_way ? rollout->target : "");
+	text_copy(kept, sizeof(kept), gives_way ? rollout->baseline : "");
+	rc = find_baseline(service, order->baseline || !gives_way ? order->baseline : kept, target, &baseline, err);
 	if (rc)
 		return rc;
-	text_copy(superseded, sizeof(superseded), gives_way ? rollout->target : "");
 	rollout_begin(rollout, target->label, baseline->label, plan, order->without_gates, order->reason, now);
 	text_copy(rollout->changed, sizeof(rollout->changed), tuple_diff(&baseline->tuple, &target->tuple, changed));
 	set_weights(service, target, baseline, plan->stages[0].weight, counts);
@@ -138,8 +139,8 @@ static void roll_back(struct service *service, struct version *target, struct ve
 		return;
 	if (target->state == RAINBOW_VERSION_ACTIVE)
 		version_begin_drain(target, &service->settings.drain, now);
-	snprintf(target->quarantine, sizeof(target->quarantine), "rollout %llu: %.220s",
-		 (unsigned long long)rollout->number, rollout->reason);
+	snprintf(target->quarantine, sizeof(target->quarantine), "rollout %llu: %.220s", (unsigned long long)rollout->number,
+		 rollout->reason);
 }
 
 int command_rollout_do(struct service *service, enum rollout_action action, const struct counts *counts, struct instant now,

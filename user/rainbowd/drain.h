@@ -9,7 +9,7 @@
  * From the deadline on the remaining sessions are closed, spread over this time or at the service's pace; then, after this time once
  * more where there is a pace, the kernel closes what is left.
  */
-#define DRAIN_GRACE_MS            10000
+#define DRAIN_GRACE_MS 10000
 
 struct drain_facts {
 	enum rainbow_version_state state;

@@ -263,10 +263,14 @@ static void end_reply(struct listener *listener)
 
 void events_free(struct events *events)
 {
+	struct listener *listener, *following;
+
 	if (!events)
 		return;
-	while (!TAILQ_EMPTY(&events->listeners))
-		end_reply(TAILQ_FIRST(&events->listeners));
+	for (listener = TAILQ_FIRST(&events->listeners); listener; listener = following) {
+		following = TAILQ_NEXT(listener, next);
+		end_reply(listener);
+	}
 	event_free(events->look);
 	event_free(events->heartbeat);
 	free(events);

@@ -18,8 +18,8 @@ static json_t *json_service(const struct service *service)
 			 duration_format(service->idle_timeout, idle), "probe_idle",
 			 service->probe_idle.ms ? duration_format(service->probe_idle, probe) : "0", "client_prefix",
 			 (json_int_t)service->client_prefix, "generation", (json_int_t)service->generation, "lock",
-			 json_lock(&service->lock), "versions", (json_int_t)service->version_count,
-			 "settings", settings_print(&service->settings));
+			 json_lock(&service->lock), "versions", (json_int_t)service->version_count, "settings",
+			 settings_print(&service->settings));
 }
 
 int handle_service_list(struct request *request, json_t **reply, struct error *err)

@@ -17,6 +17,6 @@ struct peer {
 /* The group's id; false if there is no such group. */
 bool peer_group(gid_t *group);
 /* 0 and who it is, or -ERROR_PRECONDITION with a sentence for the peer. */
-int peer_check(int socket, struct peer *peer, struct error *err);
+int peer_check(int socket, struct peer *out, struct error *err);
 
 #endif

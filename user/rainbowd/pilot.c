@@ -311,7 +311,7 @@ static bool act(struct look *look, const struct rollout *rollout, enum rollout_a
 	return rc == 0;
 }
 
-/* The next one, where a target waits for the end of this one. */
+/* The next one, where a target waits for the end of this one, and for the end of a lock. */
 static bool start_queued(struct pilot *pilot, const struct service *service)
 {
 	const struct rollout *rollout = &service->rollout;
@@ -323,7 +323,7 @@ static bool start_queued(struct pilot *pilot, const struct service *service)
 	bool queued;
 	int rc;
 
-	if (rollout_is_active(rollout) || !rollout->queued[0])
+	if (rollout_is_active(rollout) || !rollout->queued[0] || service->lock.since.unix_ms)
 		return false;
 	rc = change_begin(&change, pilot->daemon, service->name, &err);
 	if (rc)
