@@ -214,10 +214,18 @@ from_kubernetes() {
 	round_trip
 }
 
+# The example of the documentation is one.
+documented() {
+	sed -n '/^```yaml$/,/^```$/p' "$LAB_ROOT/docs/rollouts.md" | grep -v '^```' >"$YAML"
+	expect_code 0 lab_ctl lint -f "$YAML"
+	plan 10 'version v2 of chat' 'gates default -> 7 of its own'
+}
+
 lab_up routed --backends 3
 YAML=$LAB_DIR/document.yaml
 serve_agents 3
 lab_rainbowd_start tc
+documented
 from_nothing
 bad_documents
 under_sessions

@@ -336,6 +336,8 @@ static void test_bad(void **state)
 	    {"version quarantine a v1", "", "--reason TEXT is missing"},
 	    {"version diff a v1", "", "B is missing"},
 	    {"history --limit 1001", "--limit", "out of range"},
+	    {"apply -f a --if-generation 3", "--if-generation", "no option"}, /* a generation is a service's */
+	    {"service add a 10.0.0.1:80 --if-generation 3", "--if-generation", "no option"},
 	    {"status -f", "--file", "value is missing"},
 	    {"status --follow", "--follow", "no option of 'status'"},
 	    {"wait a", "", "--for"},
@@ -379,6 +381,8 @@ static void test_help(void **state)
 	    {"set-weight -h", "set-weight", "set-weight"},
 	    {"drain a b --help --deadline 5", "drain", "drain"}, /* help, whatever else is wrong */
 	    {"completion --help", "completion", "completion"},
+	    {"explain --help", "explain", "explain"}, /* a command, and the first word of another */
+	    {"explain gate --help", "explain gate", "explain gate"},
 	};
 
 	(void)state;

@@ -44,6 +44,7 @@ struct command {
 	enum view view; /* how its reply is shown */
 	struct argument arguments[COMMAND_ARGUMENTS];
 	uint64_t options;    /* OPTION_BIT of its own ones; those of its kind come on top */
+	bool of_all;         /* a change of no one service, so without --if-generation */
 	uint64_t required;   /* those of them that must be given */
 	const char *summary; /* one line; NULL: in no list */
 	const char *detail;  /* paragraphs for --help, or NULL */

@@ -16,13 +16,13 @@ const struct command commands[] = {
 	{
 		.name = "status", .kind = COMMAND_READ, .view = VIEW_STATUS, .build = build_status,
 		.arguments = {MAYBE_SERVICE}, .options = B(WATCH),
-		.summary = "what runs: versions, shares, sessions, drains (also without any word)",
+		.summary = "what runs: versions, shares, sessions, drains, rollouts (also without any word)",
 		.detail = "OF NEW is the measured part of the new sessions since the last weight change, WEIGHT the part that was ordered.\n"
 			  "With SERVICE it shows backends and why sessions ended, too. Unknown is shown as ?, never as 0.",
 		.example = "rainbowctl status agent -w",
 	},
 	{
-		.name = "service add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_service_add,
+		.name = "service add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_service_add, .of_all = true,
 		.arguments = {WORD("NAME"), WORD("ADDR:PORT[/tcp|udp]")},
 		.options = B(AFFINITY) | B(SELECTION) | B(STRAY) | B(IDLE_TIMEOUT) | B(PROBE_IDLE) | B(CLIENT_PREFIX),
 		.summary = "make a service: the address that clients dial",
@@ -34,7 +34,8 @@ const struct command commands[] = {
 		.arguments = {SERVICE}, .options = B(IDLE_TIMEOUT) | B(PROBE_IDLE),
 		.summary = "change when silent sessions of a service end",
 		.detail = "It holds for running sessions, too. After --probe-idle a client is asked 15 times, a fifteenth of that time apart (at\n"
-			  "least 1s); one that answers none of them has vanished, and its session ends.",
+			  "least 1s); one that answers none of them has vanished, and its session ends. What else a service has, as gates, steps of\n"
+			  "rollouts and its way to drain, a document sets: export, edit, apply.",
 		.example = "rainbowctl service set agent --probe-idle 5m",
 	},
 	{
@@ -46,6 +47,7 @@ const struct command commands[] = {
 	{
 		.name = "service list", .kind = COMMAND_READ, .view = VIEW_SERVICES, .build = build_service_list,
 		.summary = "the services and their settings",
+		.detail = "-o json has all of them; as a document that can be edited and applied: export.",
 		.example = "rainbowctl service list -o json",
 	},
 	{
@@ -53,7 +55,9 @@ const struct command commands[] = {
 		.arguments = {SERVICE, WORD("LABEL")},
 		.options = B(BACKEND) | B(CODE) | B(MODEL) | B(PROMPTS) | B(TOOLS), .required = B(BACKEND),
 		.summary = "add a version of a service",
-		.detail = "The first version of a service takes 100 % of its new sessions, later ones begin with 0: see set-weight.",
+		.detail = "The first version of a service takes 100 % of its new sessions, later ones begin with 0: see rollout start, set-weight.\n"
+			  "--code, --model, --prompts and --tools are its tuple. A version never changes: the same label with another tuple is\n"
+			  "refused.",
 		.example = "rainbowctl version add agent v2 --backend 10.0.1.2:8080,max=500 --code 3f9c2ab --model sonnet-4",
 	},
 	{
@@ -120,7 +124,8 @@ const struct command commands[] = {
 		.name = "drain", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_drain,
 		.arguments = {SERVICE, LABEL}, .options = B(DEADLINE) | B(ON_DEADLINE) | B(WAIT),
 		.summary = "let a version run empty: no new session, running ones stay",
-		.detail = "At the deadline the sessions that are left are closed with a reset to both ends, oldest first, within 10 seconds.\n"
+		.detail = "At the deadline the sessions that are left are closed with a reset to both ends, oldest first, within 10 seconds or by\n"
+			  "the service's pace. Its drain policy also has the deadline where none is given, and who is told before and after.\n"
 			  "Again on a draining version it changes the options given, never the start. Its share goes to the other versions.\n"
 			  "--wait returns 0 when the version is drained; Ctrl-C ends the waiting, not the drain.",
 		.example = "rainbowctl drain agent v1 --deadline 2h --wait",
@@ -136,7 +141,8 @@ const struct command commands[] = {
 		.arguments = {SERVICE}, .options = B(TO) | B(SESSIONS),
 		.summary = "give all new sessions back to an earlier version, at once",
 		.detail = "Without --to: to the version that had the largest share before the last weight change. --sessions says what becomes\n"
-			  "of running sessions on the versions that lose their share: keep them, drain them, or reset them now.",
+			  "of running sessions on the versions that lose their share: keep them, drain them, or reset them now. A rollout that\n"
+			  "is under way is aborted by it, and without --to its baseline takes over.",
 		.example = "rainbowctl rollback agent --to v1 --sessions drain",
 	},
 	{
@@ -150,28 +156,33 @@ const struct command commands[] = {
 		.name = "rollout start", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_start,
 		.arguments = {SERVICE, LABEL},
 		.options = B(STEPS) | B(HOLD) | B(BASELINE) | B(ON_NEW_TARGET) | B(NO_GATES),
-		.summary = "bring in a version step by step, as long as its gates pass; else it goes back by itself",
+		.summary = "bring in a version step by step while its gates pass; else it goes back by itself",
 		.detail = "Each step goes on when its hold is over and all gates pass. A gate that is inconclusive holds it. One that fails rolls it\n"
-			  "back: all new sessions go to the baseline at once, the version drains and is in quarantine. Without gates of its own a\n"
-			  "service is judged by what the kernel sees: turn_latency, resets, connect_failures. --steps 100 is blue-green.",
+			  "back: all new sessions go to the baseline at once, the version drains and is in quarantine. Where a service has no gates\n"
+			  "of its own it is judged by what the kernel sees: turn_latency, resets, connect_failures (and http_errors, if it speaks\n"
+			  "http). Gates, and the steps where --steps does not say them, are the service's: export, edit, apply.\n"
+			  "--steps 100 is blue-green.",
 		.example = "rainbowctl rollout start agent v2 --steps 5:30m,25,50,100 --hold 10m",
 	},
 	{
 		.name = "rollout status", .kind = COMMAND_READ, .view = VIEW_ROLLOUT, .build = build_rollout_status,
 		.arguments = {SERVICE}, .options = B(WATCH),
 		.summary = "the rollout: its step, its gates with both versions' figures",
+		.detail = "Also of the last one, when it has ended: then the figures are those of its last step.",
 		.example = "rainbowctl rollout status agent -w",
 	},
 	{
 		.name = "rollout promote", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_promote,
 		.arguments = {SERVICE}, .options = B(FULL) | B(FROM_STEP),
 		.summary = "go to the next step now, whether or not its hold is over and its gates pass",
+		.detail = "The history says which gates it passed by. From the last step, the rollout is complete. A pause stays in force.",
 		.example = "rainbowctl rollout promote agent --from-step 2",
 	},
 	{
 		.name = "rollout pause", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_pause,
 		.arguments = {SERVICE},
 		.summary = "stay at this step; a gate that fails rolls it back nevertheless",
+		.detail = "Its hold stands still meanwhile.",
 		.example = "rainbowctl rollout pause agent",
 	},
 	{
@@ -183,19 +194,21 @@ const struct command commands[] = {
 	{
 		.name = "rollout abort", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_abort,
 		.arguments = {SERVICE},
-		.summary = "back to the baseline at once; the version drains and is in quarantine",
+		.summary = "end the rollout: back to the baseline at once; the version drains, in quarantine",
 		.example = "rainbowctl rollout abort agent",
 	},
 	{
 		.name = "rollout retry", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_rollout_retry,
 		.arguments = {SERVICE},
-		.summary = "begin the rollout that was rolled back again; the version has to be out of quarantine",
+		.summary = "begin a rollout again that was rolled back; the version must be out of quarantine",
+		.detail = "The steps and the baseline are those of before. First: rainbowctl version unquarantine SERVICE LABEL",
 		.example = "rainbowctl rollout retry agent",
 	},
 	{
 		.name = "explain gate", .kind = COMMAND_READ, .view = VIEW_TEXT, .build = build_explain_gate,
 		.arguments = {SERVICE, WORD("GATE")},
 		.summary = "what a gate of the rollout has seen: inputs, formula, verdict",
+		.detail = "To explain spends no look. `rollout status` lists the gates.",
 		.example = "rainbowctl explain gate agent turn_latency",
 	},
 	{
@@ -230,7 +243,8 @@ const struct command commands[] = {
 		.summary = "tell a gate how a session went, as a judge or a job found out",
 		.detail = "One session: --session with --ok, --bad or --value. Many: - reads JSON lines from stdin, each one like\n"
 			  "{\"session\": \"abc\", \"ok\": true, \"started\": \"2026-11-26T09:00:00Z\"}, or \"value\" instead of \"ok\".\n"
-			  "Only sessions that began in the rollout's present step count, and each counts once.",
+			  "Only sessions that began in the rollout's present step count (\"started\", else the time of the push), and each once.\n"
+			  "A gate takes samples if its source is push; --ok and --bad if it is of kind ratio, --value if it is a distribution.",
 		.example = "rainbowctl gate push agent accuracy v2 --bad --session 7f3a",
 	},
 	{
@@ -249,17 +263,19 @@ const struct command commands[] = {
 	{
 		.name = "lint", .kind = COMMAND_LOCAL, .build = build_file, .options = B(FILE) | B(OUTPUT), .required = B(FILE),
 		.summary = "check a document without asking rainbowd",
-		.detail = "Says what is wrong as FILE:LINE:COLUMN: the key and the fix, and returns 2.",
+		.detail = "Says what is wrong as FILE:LINE:COLUMN, with the key and the fix, and returns 2. `export` prints a document to begin\n"
+			  "with.",
 		.example = "rainbowctl lint -f rainbow.yaml",
 	},
 	{
 		.name = "plan", .kind = COMMAND_READ, .view = VIEW_CHANGES, .build = build_plan, .options = B(FILE), .required = B(FILE),
 		.summary = "say what applying a document would change",
-		.detail = "Returns 0 where all is as the document wants it, 10 where something would change.",
+		.detail = "Returns 0 where all is as the document wants it, 10 where something would change. The document is read as apply reads it.",
 		.example = "rainbowctl plan -f rainbow.yaml",
 	},
 	{
-		.name = "apply", .kind = COMMAND_CHANGE, .view = VIEW_CHANGES, .build = build_apply, .options = B(FILE), .required = B(FILE),
+		.name = "apply", .kind = COMMAND_CHANGE, .view = VIEW_CHANGES, .build = build_apply, .of_all = true,
+		.options = B(FILE), .required = B(FILE),
 		.summary = "make the running state what a document says",
 		.detail = "The document is refused whole or applied whole. A key that is left out leaves what is, a list that is given is whole:\n"
 			  "versions that it does not name drain, and are removed when they have no session. Services that it does not name are\n"
@@ -268,7 +284,8 @@ const struct command commands[] = {
 	},
 	{
 		.name = "export", .kind = COMMAND_READ, .build = build_export, .arguments = {MAYBE_SERVICE},
-		.summary = "print the running state as a document that applies back to nothing",
+		.summary = "print the running state as a document; applied again, it changes nothing",
+		.detail = "YAML, or JSON with -o json.",
 		.example = "rainbowctl export agent",
 	},
 	{
@@ -285,25 +302,26 @@ const struct command commands[] = {
 		.summary = "look for traps on this host (hooks, offloads, routing, fill), each with its fix",
 		.detail = "Returns 5 if a check failed.",
 		.example = "rainbowctl doctor",
-	},	{
+	},
+	{
 		.name = "lock", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_lock,
 		.arguments = {SERVICE}, .options = B(REASON), .required = B(REASON),
-		.summary = "keep automation and applies away from a service",
-		.detail = "Rollouts lower exposure still, and raise nothing; `apply` is refused, and told who locked it and why. Commands by hand go\n"
+		.summary = "keep rollouts and apply away from a service",
+		.detail = "A rollout still goes back by itself, but not on; apply is refused, and told who locked it and why. Commands by hand go\n"
 			  "on working.",
 		.example = "rainbowctl lock agent --reason incident-4711",
 	},
 	{
 		.name = "unlock", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_unlock,
 		.arguments = {SERVICE},
-		.summary = "let automation and applies at a service again",
+		.summary = "let rollouts and apply at a service again",
 		.example = "rainbowctl unlock agent",
 	},
 	{
 		.name = "history", .kind = COMMAND_READ, .view = VIEW_HISTORY, .build = build_history,
 		.arguments = {MAYBE_SERVICE}, .options = B(LIMIT),
 		.summary = "who did what, when and why, and what came of it; the newest first",
-		.detail = "With what rainbowd did unasked, and with what was refused. -o json has what changed, before and after.",
+		.detail = "With what rainbowd did unasked, and with what was refused. -o json also has the service before and after.",
 		.example = "rainbowctl history agent --limit 20",
 	},
 	{
@@ -319,11 +337,11 @@ const struct command commands[] = {
 		.arguments = {SERVICE}, .options = B(FOR) | B(TIMEOUT), .required = B(FOR),
 		.summary = "wait for the end of a rollout or a drain",
 		.detail = "Returns 0 when it is reached, 5 when it can not be reached any more (rolled back, superseded, made active again), 7 when\n"
-			  "--timeout is over. Ctrl-C ends the waiting alone.",
+			  "--timeout is over. Ctrl-C ends the waiting and nothing else.",
 		.example = "rainbowctl wait agent --for rollout=complete --timeout 2h",
 	},
 	{
-		.name = "detach", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_detach,
+		.name = "detach", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_detach, .of_all = true,
 		.options = B(YES),
 		.summary = "take rainbow off this host: hooks and maps are removed, rainbowd exits",
 		.detail = "Live sessions lose their way. It asks first; --yes answers.",
@@ -357,7 +375,7 @@ uint64_t command_options(const struct command *command)
 	if (command->kind != COMMAND_LOCAL)
 		common |= B(SOCKET) | B(OUTPUT) | B(ASCII);
 	if (command->kind == COMMAND_CHANGE)
-		common |= B(DRY_RUN) | B(REASON) | B(IF_GENERATION);
+		common |= B(DRY_RUN) | B(REASON) | (command->of_all ? 0 : B(IF_GENERATION));
 	return command->options | common;
 }
 

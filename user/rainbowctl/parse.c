@@ -124,6 +124,12 @@ static int check_arguments(const struct words *words, const struct command *comm
 	return 0;
 }
 
+/* "service" and no more; but "explain" is a command as well. */
+static bool is_only_group(const struct words *words)
+{
+	return words->argument_count == 1 && command_is_group(words->arguments[0]) && !command_find(words->arguments[0]);
+}
+
 /* "drain --help", "service --help", "--help": what is named is helped with, whatever else is missing or wrong. */
 static int take_help(struct invocation *invocation, struct error *err)
 {
@@ -131,7 +137,7 @@ static int take_help(struct invocation *invocation, struct error *err)
 
 	invocation->command = NULL; /* it may be `help` itself */
 	invocation->help_topic = words->argument_count ? words->arguments[0] : "";
-	if (!*invocation->help_topic || (command_is_group(invocation->help_topic) && words->argument_count == 1))
+	if (!*invocation->help_topic || is_only_group(words))
 		return 0;
 	if (take_command(words, &invocation->command, err) || !invocation->command)
 		return -ERROR_BAD_INPUT;

@@ -4,6 +4,9 @@
 #include "rainbowctl/command.h"
 #include "rainbowctl/usage.h"
 
+#define OPTION_WIDTH  30
+#define COMMAND_WIDTH 22
+
 static void usage_option(FILE *out, const struct command *command, int id)
 {
 	bool required = command->required & OPTION_BIT(id);
@@ -24,6 +27,15 @@ void usage_line(FILE *out, const struct command *command)
 			usage_option(out, command, id);
 }
 
+/* Two columns; what is too long for the first has a line of its own. */
+static void describe(FILE *out, const char *left, int width, const char *right)
+{
+	if ((int)strlen(left) > width)
+		fprintf(out, "  %s\n  %*s %s\n", left, width, "", right);
+	else
+		fprintf(out, "  %-*s %s\n", width, left, right);
+}
+
 static void describe_option(FILE *out, int id)
 {
 	const struct option *option = &options[id];
@@ -31,7 +43,21 @@ static void describe_option(FILE *out, int id)
 
 	snprintf(left, sizeof(left), "%c%c%s --%s%s%s", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
 		 option->letter ? "," : " ", option->name, option->value ? " " : "", option->value ? option->value : "");
-	fprintf(out, "  %-34s %s\n", left, option->help);
+	describe(out, left, OPTION_WIDTH, option->help);
+}
+
+static bool belongs(const struct command *command, const char *group)
+{
+	size_t length = strlen(group);
+
+	return command->summary && (!length || (!strncmp(command->name, group, length) && command->name[length] == ' '));
+}
+
+static void list_commands(FILE *out, const char *group)
+{
+	for (size_t i = 0; i < command_count; i++)
+		if (belongs(&commands[i], group))
+			describe(out, commands[i].name, COMMAND_WIDTH, commands[i].summary);
 }
 
 void usage_command(FILE *out, const struct command *command)
@@ -47,13 +73,10 @@ void usage_command(FILE *out, const struct command *command)
 			describe_option(out, id);
 	if (command->example)
 		fprintf(out, "\nexample:\n  %s\n", command->example);
-}
-
-static bool belongs(const struct command *command, const char *group)
-{
-	size_t length = strlen(group);
-
-	return command->summary && (!length || (!strncmp(command->name, group, length) && command->name[length] == ' '));
+	if (command_is_group(command->name)) {
+		fputs("\nalso:\n", out);
+		list_commands(out, command->name);
+	}
 }
 
 void usage_overview(FILE *out, const char *group)
@@ -61,16 +84,14 @@ void usage_overview(FILE *out, const char *group)
 	fprintf(out, "usage: rainbowctl %s%sCOMMAND [options]\n\n", group, *group ? " " : "");
 	if (!*group)
 		fputs("Steers rainbow, which routes sessions to versions in the kernel. Without a command: status.\n\n", out);
-	for (size_t i = 0; i < command_count; i++)
-		if (belongs(&commands[i], group))
-			fprintf(out, "  %-13s %s\n", commands[i].name, commands[i].summary);
+	list_commands(out, group);
 	fprintf(out, "\n'rainbowctl %s%sCOMMAND --help' shows arguments, options and an example.\n", group, *group ? " " : "");
 	if (*group)
 		return;
 	fputs(
 	    "Options may stand anywhere: --socket PATH (or RAINBOW_SOCKET), -o table|json, --ascii; for commands that change\n"
-	    "something --dry-run, --reason TEXT and --if-generation N.\n\n"
+	    "something --dry-run and --reason TEXT, and if it is of one service --if-generation N.\n\n"
 	    "exit codes: 0 done, 1 internal, 2 usage or bad input, 3 not found, 4 conflict, 5 precondition, 6 no rainbowd,\n"
-	    "7 timed out\n",
+	    "7 timed out, 10 (plan) something would change\n",
 	    out);
 }
