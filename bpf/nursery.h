@@ -35,6 +35,13 @@ static __always_inline void nursling_begin(struct rainbow_nursling *n, const str
 	n->server_scale = RAINBOW_SCALE_NONE;
 }
 
+static __always_inline void measure_asked(const struct rainbow_flow *flow, const struct choice *choice, __u64 asked_ns)
+{
+	measure_handshake(flow->service, choice->version, asked_ns, HANDSHAKE_ASKED);
+	if (choice->steered || choice->joins)
+		measure_handshake(flow->service, choice->version, asked_ns, HANDSHAKE_GIVEN);
+}
+
 /*
  * Enters what was chosen; `choice` is then what holds: of two that enter the same flow at once the later follows the earlier. In
  * place of a client's choice that holds no more. 0: another CPU was taken away while it changes the bucket.
@@ -51,13 +58,14 @@ static __noinline int nursery_enter(const struct rainbow_flow *flow, const struc
 		if (found == COT_FOUND && (p || choice_holds(&cot.nursling))) {
 			choice->version = cot.nursling.version;
 			choice->backend = cot.nursling.backend;
+			choice->joins |= !p;
 			return 1;
 		}
 		nursling_begin(&cot.nursling, p, choice);
 		if (found == COT_BUSY || !cot_put(flow, &cot))
 			continue;
 		if (p && rainbow_config.signals)
-			measure_handshake(flow->service, choice->version, cot.nursling.asked_ns, HANDSHAKE_ASKED);
+			measure_asked(flow, choice, cot.nursling.asked_ns);
 		return 1;
 	}
 	return 0;

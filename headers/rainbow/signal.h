@@ -143,9 +143,10 @@ struct rainbow_signal {
 	__u64 turn_us[RAINBOW_SIGNAL_BINS];      /* last payload of the client to the first of the backend */
 	__u64 duration_ms[RAINBOW_SIGNAL_BINS];  /* of sessions that ended */
 	__u64 asked;                             /* first packets sent to a backend of it */
-	__u64 answered;                          /* ... that it answered */
-	__u64 refused;                           /* ... that it answered with an RST instead */
-	__u64 opened;                            /* sessions: handshakes that were proven */
+	__u64 given;    /* ... and of them not by the weights: by a steer, or to join the client's session */
+	__u64 answered; /* ... that it answered */
+	__u64 refused;  /* ... that it answered with an RST instead */
+	__u64 opened;   /* sessions: handshakes that were proven */
 	__u64 ended;
 	__u64 turned;             /* sessions that had a turn */
 	__u64 turns;              /* a session counts for 255 turns at most */
@@ -163,7 +164,7 @@ struct rainbow_signal {
 	__u64 http_5xx;
 	__u64 http_other; /* no response line of HTTP/1 where one was due */
 };
-RAINBOW_SIZE_IS(struct rainbow_signal, (3 * RAINBOW_SIGNAL_BINS + 20) * 8);
+RAINBOW_SIZE_IS(struct rainbow_signal, (3 * RAINBOW_SIGNAL_BINS + 21) * 8);
 
 /*
  * rainbow_traffic: PERCPU_ARRAY[versions + 1]. Packets of sessions, and their bytes without the link's header, as the hook meets them:

@@ -126,6 +126,9 @@ static uint64_t sum(const __u64 bins[RAINBOW_SIGNAL_BINS])
 
 static void check_record(uint32_t id, const char *which, const struct rainbow_signal *s)
 {
+	if (s->given > s->asked)
+		breach("version %u, %s: given %llu, but asked %llu", id, which, (unsigned long long)s->given,
+		       (unsigned long long)s->asked);
 	if (s->answered + s->refused > s->asked)
 		breach("version %u, %s: answered %llu and refused %llu, but asked %llu", id, which,
 		       (unsigned long long)s->answered, (unsigned long long)s->refused, (unsigned long long)s->asked);

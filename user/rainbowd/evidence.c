@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* See evidence.h. */
+#include <stdio.h>
 #include <string.h>
 #include "evidence.h"
+#include "stats.h"
 
 /* Microseconds, the same for all. */
 static const double *middles(void)
@@ -15,18 +17,19 @@ static const double *middles(void)
 	return values;
 }
 
-/*
- * Turns of a session are alike, and some sessions have many: they count as (sum of m)^2 / (sum of m^2) sessions, which is never more
- * than there are (Kish, Survey Sampling, 1965). That takes the turns of one session to be all the same, which errs to the safe side.
- */
-double evidence_turned(const struct rainbow_signal *signal)
+uint64_t evidence_pending(const struct rainbow_signal *signal)
 {
-	double turns = (double)signal->turns, effective;
+	uint64_t told = signal->answered + signal->refused;
 
-	if (!signal->turns_squared)
-		return 0;
-	effective = turns * turns / (double)signal->turns_squared;
-	return effective < (double)signal->turned ? effective : (double)signal->turned;
+	return signal->asked > told ? signal->asked - told : 0;
+}
+
+/* How many sessions the turns (and responses) of this cohort are worth. */
+static double turned(const struct rainbow_signal *signal, const struct evidence_of *of)
+{
+	uint64_t sessions = of->client_affinity && signal->opened < signal->turned ? signal->opened : signal->turned;
+
+	return stats_effective_size((double)sessions, (double)signal->turns, (double)signal->turns_squared);
 }
 
 static void distribution(struct gate_arm *arm, struct evidence_arm *from, const __u64 *counts, double sessions)
@@ -41,71 +44,100 @@ static void distribution(struct gate_arm *arm, struct evidence_arm *from, const 
 	arm->sessions = sessions;
 }
 
-static void connect_failures(struct gate_arm *arm, const struct evidence_arm *from)
+/*
+ * So many of so many. Of flows, where a session is all flows of a client: then the part is of the flows, and counts for no more
+ * sessions than there are, as if all flows of a client fared alike.
+ */
+static void ratio(struct gate_arm *arm, uint64_t events, uint64_t flows, const struct evidence_arm *from,
+		  const struct evidence_of *of)
 {
-	const struct rainbow_signal *signal = &from->signal;
-	uint64_t told = signal->answered + signal->refused;
-	uint64_t asked = from->asked_before > told ? from->asked_before : told;
+	double sessions = (double)flows;
 
-	arm->sessions = (double)asked;
-	arm->events = (double)(asked - signal->answered);
+	if (of->client_affinity && from->signal.opened < flows)
+		sessions = (double)from->signal.opened;
+	arm->sessions = sessions;
+	arm->events = flows ? sessions * (double)(events < flows ? events : flows) / (double)flows : 0;
 }
 
-static void http_errors(struct gate_arm *arm, const struct evidence_arm *from)
+static void connect_failures(struct gate_arm *arm, const struct evidence_arm *from, const struct evidence_of *of)
 {
 	const struct rainbow_signal *s = &from->signal;
-	double responses = (double)(s->http_1xx + s->http_2xx + s->http_3xx + s->http_4xx + s->http_5xx + s->http_other);
+	uint64_t failed = s->refused + from->unanswered;
 
-	arm->sessions = evidence_turned(s);
+	ratio(arm, failed, s->answered + failed, from, of);
+}
+
+static void resets(struct gate_arm *arm, uint64_t events, const struct evidence_arm *from, const struct evidence_of *of)
+{
+	ratio(arm, events, of->client_affinity ? from->signal.answered : from->signal.opened, from, of);
+}
+
+/* Where no response was ever seen, the service does not speak plaintext HTTP/1, and nothing is known. */
+static void http_errors(struct gate_arm *arm, const struct evidence_arm *from, const struct evidence_of *of)
+{
+	const struct rainbow_signal *s = &from->signal;
+	double responses = (double)(s->http_1xx + s->http_2xx + s->http_3xx + s->http_4xx + s->http_5xx);
+
+	arm->sessions = responses > 0 ? turned(s, of) : 0;
 	arm->events = responses > 0 ? arm->sessions * (double)s->http_5xx / responses : 0;
 }
 
-static void measure(enum gate_signal signal, struct gate_arm *arm, struct evidence_arm *from)
+static void measure(enum gate_signal signal, struct gate_arm *arm, struct evidence_arm *from, const struct evidence_of *of)
 {
 	const struct rainbow_signal *s = &from->signal;
 
 	switch (signal) {
 	case GATE_SIGNAL_TURN_LATENCY:
-		distribution(arm, from, s->turn_us, evidence_turned(s));
+		distribution(arm, from, s->turn_us, turned(s, of));
 		break;
 	case GATE_SIGNAL_HANDSHAKE_LATENCY:
-		distribution(arm, from, s->handshake_us, (double)s->answered);
+		distribution(arm, from, s->handshake_us,
+			     (double)(of->client_affinity && s->opened < s->answered ? s->opened : s->answered));
 		break;
 	case GATE_SIGNAL_CONNECT_FAILURES:
-		connect_failures(arm, from);
+		connect_failures(arm, from, of);
 		break;
 	case GATE_SIGNAL_RESETS:
-		arm->sessions = (double)s->opened;
-		arm->events = (double)(s->reset_server_early + s->reset_server_turn + s->reset_server_idle);
+		resets(arm, s->reset_server_early + s->reset_server_turn + s->reset_server_idle, from, of);
 		break;
 	case GATE_SIGNAL_RESETS_CLIENT:
-		arm->sessions = (double)s->opened;
-		arm->events = (double)(s->reset_client_early + s->reset_client_turn + s->reset_client_idle);
+		resets(arm, s->reset_client_early + s->reset_client_turn + s->reset_client_idle, from, of);
 		break;
 	case GATE_SIGNAL_HTTP_ERRORS:
-		http_errors(arm, from);
+		http_errors(arm, from, of);
 		break;
 	case GATE_SIGNAL_NONE:
 		break;
 	}
 }
 
-void evidence_share(const struct evidence_arm *candidate, const struct evidence_arm *baseline, bool client_affinity,
-		    struct gate_evidence *out)
+/* By choices, not by what came of them: a version that refuses connections opens fewer sessions. */
+static uint64_t by_weight(const struct rainbow_signal *signal)
+{
+	return signal->asked > signal->given ? signal->asked - signal->given : 0;
+}
+
+void evidence_share(const struct evidence_arm *candidate, const struct evidence_arm *baseline, struct gate_evidence *out)
 {
 	uint32_t weights = candidate->weight + baseline->weight;
 
 	out->share_ordered = weights ? (double)candidate->weight / weights : 0;
-	out->chosen_candidate = client_affinity ? candidate->signal.opened : candidate->signal.asked;
-	out->chosen_baseline = client_affinity ? baseline->signal.opened : baseline->signal.asked;
+	out->chosen_candidate = by_weight(&candidate->signal);
+	out->chosen_baseline = by_weight(&baseline->signal);
 }
 
 void evidence_of_kernel(const struct gate *gate, struct evidence_arm *candidate, struct evidence_arm *baseline,
-			bool client_affinity, struct gate_evidence *out)
+			const struct evidence_of *of, struct gate_evidence *out)
 {
 	memset(out, 0, sizeof(*out));
+	if (of->udp) {
+		out->source = GATE_INCONCLUSIVE;
+		snprintf(out->reason, sizeof(out->reason),
+			 "the kernel measures neither turns nor handshakes nor resets of UDP");
+		return;
+	}
 	out->source = GATE_PASS;
-	measure(gate->signal, &out->candidate, candidate);
-	measure(gate->signal, &out->baseline, baseline);
-	evidence_share(candidate, baseline, client_affinity, out);
+	measure(gate->signal, &out->candidate, candidate, of);
+	measure(gate->signal, &out->baseline, baseline, of);
+	evidence_share(candidate, baseline, out);
 }

@@ -12,24 +12,28 @@
 #include <rainbow/signal.h>
 #include "gate.h"
 
-/* A SYN that is older than this and not answered is a failure. */
+/* A SYN that got no answer for so long has failed. */
 #define EVIDENCE_ANSWER_MS 3000
 
 /* What is known of one version; the caller keeps it as long as the evidence. */
 struct evidence_arm {
-	struct rainbow_signal signal;     /* of the cohort */
-	uint64_t asked_before;            /* signal.asked EVIDENCE_ANSWER_MS ago: those of them not answered failed */
+	struct rainbow_signal signal; /* of the cohort */
+	/* Never fewer first packets were without an answer in the last EVIDENCE_ANSWER_MS: so many got none in all that time. */
+	uint64_t unanswered;
 	uint32_t weight;                  /* permille */
 	double bins[RAINBOW_SIGNAL_BINS]; /* room for the evidence */
 };
 
-/* client_affinity: flows join sessions, so it is sessions that show how new ones were shared out. */
+struct evidence_of {
+	bool udp;             /* no turns and no handshakes are seen: nothing is known */
+	bool client_affinity; /* a session is many flows, and what the kernel measures is of flows */
+};
+
 void evidence_of_kernel(const struct gate *gate, struct evidence_arm *candidate, struct evidence_arm *baseline,
-			bool client_affinity, struct gate_evidence *out);
-/* How new sessions were shared out; for the gates of other sources too. */
-void evidence_share(const struct evidence_arm *candidate, const struct evidence_arm *baseline, bool client_affinity,
-		    struct gate_evidence *out);
-/* How many sessions the turns (and responses) of this cohort are worth: Kish's effective sample size. */
-double evidence_turned(const struct rainbow_signal *signal);
+			const struct evidence_of *of, struct gate_evidence *out);
+/* How the weights shared out new sessions; for the gates of other sources too. */
+void evidence_share(const struct evidence_arm *candidate, const struct evidence_arm *baseline, struct gate_evidence *out);
+/* First packets that have no answer yet. */
+uint64_t evidence_pending(const struct rainbow_signal *signal);
 
 #endif

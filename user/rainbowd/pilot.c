@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <event2/event.h>
+#include "apply.h"
 #include "change.h"
 #include "commands.h"
 #include "common/log.h"
@@ -15,13 +17,14 @@
 #include "signals.h"
 #include "sources.h"
 
-#define TICK_MS     500
-#define ASKED_TICKS (EVIDENCE_ANSWER_MS / TICK_MS + 1)
-#define STEP_SLACK  2000 /* ms: how much older than its step a cohort may be */
+#define TICK_MS    500
+#define RING       (EVIDENCE_ANSWER_MS / TICK_MS + 1)
+#define RETRY_MS   1000 /* after a database that refused */
+#define STEP_SLACK 2000 /* ms: how much older than its step a cohort may be */
 
-/* How many SYNs had gone to a version at the last few ticks, the newest last. */
-struct asked {
-	uint64_t count[ASKED_TICKS];
+/* How many first packets had no answer yet at the last few ticks, the newest last. */
+struct pending {
+	uint64_t count[RING];
 };
 
 /* What is remembered of a service's rollout between ticks; nothing that can not be found again. */
@@ -29,7 +32,14 @@ struct track {
 	uint64_t number; /* of the rollout, ... */
 	uint32_t step;   /* ... and its step; a track of another is void */
 	bool has_cohort;
-	struct asked candidate, baseline;
+	bool is_void;     /* a step was begun that did not come about: what it had counted is gone */
+	int64_t began_ms; /* monotonic, of the step; 0: rainbowd was not there */
+	uint64_t gates;   /* what tells these gates from others */
+	struct pending candidate, baseline;
+	bool has_failed; /* it is to be rolled back, for this reason, whatever the gates say later */
+	bool is_lowered; /* the kernel has been told already */
+	char reason[ROLLOUT_REASON_SIZE];
+	int64_t patient_until_ms; /* monotonic */
 	bool found[SETTINGS_GATES_MAX];
 	struct gate_finding finding[SETTINGS_GATES_MAX];
 	uint64_t answer[SETTINGS_GATES_MAX];        /* the number of the last answer that was judged */
@@ -51,17 +61,42 @@ struct look {
 	struct gate defaults[SETTINGS_GATES_MAX];
 	const struct gate *gates;
 	size_t gate_count;
+	struct evidence_of of;
 	struct evidence_arm arms[2]; /* candidate, baseline */
+	bool unread;                 /* what the kernel measured can not be read: unknown, not 0 */
 };
 
-static struct track *track_of(struct pilot *pilot, const struct service *service)
+/* FNV-1a, of gates that are zero where nothing was laid down. */
+static uint64_t tell_apart(const struct gate *gates, size_t count)
 {
-	struct track *track = &pilot->tracks[service->id];
+	const unsigned char *byte = (const unsigned char *)gates;
+	uint64_t hash = 0xcbf29ce484222325ull;
+	size_t i;
 
-	if (track->number != service->rollout.number || track->step != service->rollout.step) {
+	for (i = 0; i < count * sizeof(*gates); i++)
+		hash = (hash ^ byte[i]) * 0x100000001b3ull;
+	return hash;
+}
+
+static struct track *track_of(struct pilot *pilot, const struct service *service, const struct gate *gates, size_t count)
+{
+	const struct rollout *rollout = &service->rollout;
+	struct track *track = &pilot->tracks[service->id];
+	uint64_t hash = tell_apart(gates, count);
+
+	if (track->number != rollout->number || track->step != rollout->step) {
 		memset(track, 0, sizeof(*track));
-		track->number = service->rollout.number;
-		track->step = service->rollout.step;
+		track->number = rollout->number;
+		track->step = rollout->step;
+		track->gates = hash;
+		if (llabs(instant_now().unix_ms - rollout->step_began.unix_ms) < STEP_SLACK)
+			track->began_ms = monotonic_ms();
+	}
+	if (track->gates != hash) {
+		track->gates = hash;
+		memset(track->found, 0, sizeof(track->found));
+		memset(track->answer, 0, sizeof(track->answer));
+		memset(track->told, 0, sizeof(track->told));
 	}
 	return track;
 }
@@ -88,6 +123,8 @@ int pilot_begin_step(struct pilot *pilot, const struct service *before, const st
 
 	if (!rollout_is_active(is) || (was->number == is->number && was->step == is->step))
 		return 0;
+	/* Goes with the track where the step comes about. */
+	pilot->tracks[before->id].is_void = true;
 	return begin_cohort(pilot->daemon, after, err);
 }
 
@@ -103,48 +140,84 @@ static bool cohort_is_of_step(const struct look *look)
 	       signals_read(daemon->datapath, look->service->id, look->candidate->id, SIGNAL_COHORT, &signal, NULL) == 0;
 }
 
-static void ensure_cohort(struct look *look)
+/* True where a cohort had to begin in the middle of the step. */
+static bool ensure_cohort(struct look *look)
 {
+	struct track *track = look->track;
+	bool anew = track->is_void || (!track->has_cohort && !cohort_is_of_step(look));
 	struct error err;
 
-	if (look->track->has_cohort)
-		return;
-	if (!cohort_is_of_step(look) && begin_cohort(look->pilot->daemon, look->service, &err)) {
+	if (anew && begin_cohort(look->pilot->daemon, look->service, &err)) {
 		log_error("pilot", "%s", err.message);
-		return;
+		return false;
 	}
-	look->track->has_cohort = true;
+	track->has_cohort = true;
+	track->is_void = false;
+	return anew;
+}
+
+/* What gates remember of a cohort that is gone. The looks stay: they have spent their part of alpha. */
+static void forget_cohort(const struct look *look, struct rollout *rollout)
+{
+	size_t i;
+
+	for (i = 0; i < look->gate_count; i++) {
+		if (look->gates[i].source != GATE_SOURCE_KERNEL)
+			continue;
+		rollout->memory[i].verdict = GATE_INCONCLUSIVE;
+		rollout->memory[i].looked_at = 0;
+	}
 }
 
 /* --- evidence ------------------------------------------------------------------------------------------------------------- */
 
-static uint64_t asked_push(struct asked *asked, uint64_t count)
+/* The fewest of the last few ticks. */
+static uint64_t pending_least(const struct pending *pending)
 {
-	memmove(asked->count, asked->count + 1, (ASKED_TICKS - 1) * sizeof(asked->count[0]));
-	asked->count[ASKED_TICKS - 1] = count;
-	return asked->count[0];
+	uint64_t least = pending->count[0];
+	size_t i;
+
+	for (i = 1; i < RING; i++)
+		if (pending->count[i] < least)
+			least = pending->count[i];
+	return least;
 }
 
-static void read_arm(struct look *look, const struct version *version, struct asked *asked, bool is_tick,
+static void pending_push(struct pending *pending, uint64_t count)
+{
+	memmove(pending->count, pending->count + 1, (RING - 1) * sizeof(pending->count[0]));
+	pending->count[RING - 1] = count;
+}
+
+static void read_arm(struct look *look, const struct version *version, struct pending *pending, bool is_tick,
 		     struct evidence_arm *arm)
 {
 	struct error err;
 
 	memset(arm, 0, sizeof(*arm));
-	if (signals_read(look->pilot->daemon->datapath, look->service->id, version->id, SIGNAL_COHORT, &arm->signal, &err))
-		memset(&arm->signal, 0, sizeof(arm->signal));
 	arm->weight = version->weight;
-	arm->asked_before = is_tick ? asked_push(asked, arm->signal.asked) : asked->count[0];
+	if (signals_read(look->pilot->daemon->datapath, look->service->id, version->id, SIGNAL_COHORT, &arm->signal, &err)) {
+		memset(&arm->signal, 0, sizeof(arm->signal));
+		look->unread = true;
+		return;
+	}
+	if (is_tick)
+		pending_push(pending, evidence_pending(&arm->signal));
+	arm->unanswered = pending_least(pending);
 }
 
 /* Returns the number of the answer that it is; 0: it is no answer, but grows by itself. */
 static uint64_t gather(struct look *look, const struct gate *gate, struct gate_evidence *evidence)
 {
-	bool client_affinity = look->service->affinity == RAINBOW_AFFINITY_CLIENT;
 	struct source_evidence source;
 
+	if (gate->source == GATE_SOURCE_KERNEL && look->unread) {
+		evidence->source = GATE_ERROR;
+		snprintf(evidence->reason, sizeof(evidence->reason), "what the kernel measured in this step can not be read");
+		return 0;
+	}
 	if (gate->source == GATE_SOURCE_KERNEL) {
-		evidence_of_kernel(gate, &look->arms[0], &look->arms[1], client_affinity, evidence);
+		evidence_of_kernel(gate, &look->arms[0], &look->arms[1], &look->of, evidence);
 		return 0;
 	}
 	sources_evidence(look->pilot->daemon->sources, look->service, gate, instant_now(), &source);
@@ -153,26 +226,29 @@ static uint64_t gather(struct look *look, const struct gate *gate, struct gate_e
 		evidence->candidate.sessions = (double)look->arms[0].signal.opened;
 		evidence->baseline.sessions = (double)look->arms[1].signal.opened;
 	}
-	evidence_share(&look->arms[0], &look->arms[1], client_affinity, evidence);
+	evidence_share(&look->arms[0], &look->arms[1], evidence);
 	return gate->kind == GATE_KIND_VALUE || gate->kind == GATE_KIND_ANSWER ? source.answer : 0;
 }
 
-static bool look_init(struct look *look, struct pilot *pilot, const struct service *service, bool is_tick)
+/* False: one of its versions is gone. */
+static bool look_init(struct look *look, struct pilot *pilot, const struct service *service)
 {
 	memset(look, 0, sizeof(*look));
 	look->pilot = pilot;
 	look->service = service;
-	look->track = track_of(pilot, service);
+	look->of.udp = service->protocol == IPPROTO_UDP;
+	look->of.client_affinity = service->affinity == RAINBOW_AFFINITY_CLIENT;
 	look->gates = settings_gates(&service->settings, look->defaults, &look->gate_count);
+	look->track = track_of(pilot, service, look->gates, look->gate_count);
 	look->candidate = service_find_version(service, service->rollout.target);
 	look->baseline = service_find_version(service, service->rollout.baseline);
-	if (!look->candidate || !look->baseline)
-		return false;
-	if (is_tick)
-		ensure_cohort(look);
+	return look->candidate && look->baseline;
+}
+
+static void look_read(struct look *look, bool is_tick)
+{
 	read_arm(look, look->candidate, &look->track->candidate, is_tick, &look->arms[0]);
 	read_arm(look, look->baseline, &look->track->baseline, is_tick, &look->arms[1]);
-	return true;
 }
 
 /* --- judging -------------------------------------------------------------------------------------------------------------- */
@@ -224,7 +300,7 @@ static void tell_errors(struct look *look, size_t place, const struct gate_findi
 /* Judges all gates; the rollout's memory comes back changed where a look was spent: true. */
 static bool judge(struct look *look, struct rollout *rollout, struct rollout_facts *facts)
 {
-	bool remembers = false;
+	bool remembers = false, decides = false;
 	size_t i;
 
 	facts->gates = GATE_PASS;
@@ -237,12 +313,40 @@ static bool judge(struct look *look, struct rollout *rollout, struct rollout_fac
 		tell_errors(look, i, finding);
 		look->track->found[i] = true;
 		remembers = remembers || finding->looked;
+		decides = decides || !look->gates[i].shadow;
 		if (look->gates[i].shadow || rollout_worse(facts->gates, finding->verdict) == facts->gates)
 			continue;
 		facts->gates = finding->verdict;
 		snprintf(facts->gate_reason, sizeof(facts->gate_reason), "%s", finding->reason);
 	}
+	if (!decides) { /* its gates were taken away meanwhile */
+		facts->gates = GATE_INCONCLUSIVE;
+		snprintf(facts->gate_reason, sizeof(facts->gate_reason),
+			 "no gate decides: lay one down, or promote it by hand: rainbowctl rollout promote %s",
+			 look->service->name);
+	}
 	return remembers;
+}
+
+/* A failure that could not be carried out yet stays one, whatever comes later. */
+static void latch(struct track *track, struct rollout_facts *facts)
+{
+	if (facts->gates == GATE_FAIL && !track->has_failed) {
+		track->has_failed = true;
+		text_copy(track->reason, sizeof(track->reason), facts->gate_reason);
+	}
+	if (!track->has_failed)
+		return;
+	facts->gates = GATE_FAIL;
+	text_copy(facts->gate_reason, sizeof(facts->gate_reason), track->reason);
+}
+
+/* By a clock that nobody can set, where rainbowd saw the step begin. */
+static bool hold_is_over(const struct look *look, const struct rollout *rollout)
+{
+	int64_t hold_ms = rollout->plan.stages[rollout->step].hold.ms;
+
+	return !look->track->began_ms || monotonic_ms() - look->track->began_ms >= hold_ms + rollout->paused_ms;
 }
 
 /* --- carrying out --------------------------------------------------------------------------------------------------------- */
@@ -270,6 +374,23 @@ static void tell(struct note *note, const struct look *look, const struct rollou
 	text_clean(note->reason);
 }
 
+/*
+ * A database that refuses (a full disk) must not keep new sessions on a version that has failed: the kernel is told at once. It is
+ * stored, and shown, as soon as the database takes it.
+ */
+static bool lower(const struct change *change)
+{
+	struct error err;
+
+	if (apply_service(change->daemon->datapath, change->before, change->after, &err)) {
+		log_error("pilot", "%s", err.message);
+		return false;
+	}
+	log_warn("pilot", "rollout %" PRIu64 " of %s is rolled back in the kernel, and not in the database, which refuses",
+		 change->after->rollout.number, change->after->name);
+	return true;
+}
+
 static int carry_out(struct look *look, const struct rollout *rollout, enum rollout_action action, struct note *note,
 		     struct error *err)
 {
@@ -284,6 +405,8 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 	rc = command_rollout_do(change.after, action, &change.counts, instant_now(), err);
 	rc = rc ? rc : pilot_begin_step(pilot, change.before, change.after, err);
 	rc = rc ? rc : change_commit(&change, false, err);
+	if (rc && action == ROLLOUT_ROLL_BACK && !look->track->is_lowered)
+		look->track->is_lowered = lower(&change);
 	change_end(&change);
 	return rc;
 }
@@ -299,12 +422,17 @@ static bool act(struct look *look, const struct rollout *rollout, enum rollout_a
 
 	if (!says && !remembers)
 		return false;
-	if (says)
+	if (monotonic_ms() < look->track->patient_until_ms)
+		return false;
+	if (says) {
 		tell(&note, look, rollout, action);
+		note.began_us = began_us;
+	}
 	rc = carry_out(look, rollout, action, says ? &note : NULL, &err);
-	if (rc)
+	if (rc) {
 		log_error("pilot", "%s", err.message);
-	else if (says)
+		look->track->patient_until_ms = monotonic_ms() + RETRY_MS;
+	} else if (says)
 		log_info("pilot", "%s (%.1f ms): %s", note.sentence, (double)(monotonic_us() - began_us) / 1000, note.reason);
 	if (says)
 		note_fini(&note);
@@ -331,6 +459,7 @@ static bool start_queued(struct pilot *pilot, const struct service *service)
 	text_copy(target, sizeof(target), rollout->queued);
 	note_of_rainbowd(&note, "rollout start", service, target, "the rollout of %s to %s begins, which waited", service->name,
 			 target);
+	note.began_us = monotonic_us();
 	change.note = &note;
 	change.after->rollout.queued[0] = '\0';
 	order.target = target;
@@ -350,13 +479,29 @@ static bool start_queued(struct pilot *pilot, const struct service *service)
 	return rc == 0;
 }
 
+static bool step_rollout(struct look *look, struct rollout *rollout, struct rollout_facts *facts)
+{
+	enum rollout_action action = ROLLOUT_STAY;
+	bool remembers = ensure_cohort(look);
+
+	if (remembers)
+		forget_cohort(look, rollout);
+	look_read(look, true);
+	facts->target_open = look->candidate->state == RAINBOW_VERSION_ACTIVE && !look->candidate->quarantine[0] &&
+			     version_active_backends(look->candidate);
+	remembers = judge(look, rollout, facts) || remembers;
+	latch(look->track, facts);
+	if (facts->gates == GATE_FAIL || !facts->target_open || hold_is_over(look, rollout))
+		action = rollout_next(rollout, facts);
+	return act(look, rollout, action, remembers);
+}
+
 static bool step_service(struct pilot *pilot, const struct service *service)
 {
 	struct rollout_facts facts = {.now = instant_now(), .locked = service->lock.since.unix_ms != 0};
 	struct rollout rollout = service->rollout;
-	enum rollout_action action;
 	struct look *look;
-	bool remembers, changed;
+	bool changed;
 
 	sources_poll(pilot->daemon->sources, service, facts.now);
 	if (!rollout_is_active(&rollout))
@@ -364,15 +509,7 @@ static bool step_service(struct pilot *pilot, const struct service *service)
 	look = malloc(sizeof(*look));
 	if (!look)
 		return false;
-	if (!look_init(look, pilot, service, true)) {
-		free(look);
-		return false;
-	}
-	facts.target_open = look->candidate->state == RAINBOW_VERSION_ACTIVE && !look->candidate->quarantine[0] &&
-			    version_active_backends(look->candidate);
-	remembers = judge(look, &rollout, &facts);
-	action = rollout_next(&rollout, &facts);
-	changed = act(look, &rollout, action, remembers);
+	changed = look_init(look, pilot, service) && step_rollout(look, &rollout, &facts);
 	free(look);
 	return changed;
 }
@@ -391,11 +528,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 /* --- for others ----------------------------------------------------------------------------------------------------------- */
-
-void pilot_poke(struct pilot *pilot)
-{
-	event_active(pilot->tick, EV_TIMEOUT, 0);
-}
 
 bool pilot_finding(const struct pilot *pilot, const struct service *service, size_t gate, struct gate_finding *out)
 {
@@ -458,11 +590,13 @@ int pilot_explain(struct pilot *pilot, const struct service *service, const char
 	look = malloc(sizeof(*look));
 	if (!look)
 		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
-	if (look_init(look, pilot, service, false))
+	if (look_init(look, pilot, service)) {
+		look_read(look, false);
 		rc = explain(look, gate, out, err);
-	else
+	} else {
 		rc = error_set(err, ERROR_PRECONDITION, "service", "version %s or %s of rollout %" PRIu64 " has been removed",
 			       service->rollout.target, service->rollout.baseline, service->rollout.number);
+	}
 	free(look);
 	return rc;
 }

@@ -13,8 +13,6 @@ struct pilot;
 
 int pilot_new(struct pilot **out, struct daemon *daemon, struct error *err);
 void pilot_free(struct pilot *pilot);
-/* Looks soon: a rollout has begun or was given an order. */
-void pilot_poke(struct pilot *pilot);
 /*
  * To be called before the change that puts the step of `after` in force (a no-op if it is no new step): the cohort of the step
  * begins. Where the change then fails, the step before has lost its evidence and gathers it anew.
