@@ -6,6 +6,7 @@
 #include "common/text.h"
 #include "difference.h"
 #include "handlers.h"
+#include "sources.h"
 
 static json_t *json_service(const struct service *service)
 {
@@ -18,8 +19,8 @@ static json_t *json_service(const struct service *service)
 			 duration_format(service->idle_timeout, idle), "probe_idle",
 			 service->probe_idle.ms ? duration_format(service->probe_idle, probe) : "0", "client_prefix",
 			 (json_int_t)service->client_prefix, "generation", (json_int_t)service->generation, "lock",
-			 json_lock(&service->lock), "versions", (json_int_t)service->version_count,
-			 "settings", settings_print(&service->settings));
+			 json_lock(&service->lock), "versions", (json_int_t)service->version_count, "settings",
+			 settings_print(&service->settings));
 }
 
 int handle_service_list(struct request *request, json_t **reply, struct error *err)
@@ -156,7 +157,7 @@ static int set_service(const json_t *body, struct service *service, struct error
 	json_object_del(rest, "probe_idle");
 	if (!rc && (order.has_idle_timeout || order.has_probe_idle || !json_object_size(rest)))
 		rc = command_service_set(service, &order, err);
-	rc = rc ? rc : settings_read(rest, "", &service->settings, err);
+	rc = rc ? rc : command_settings_read(service, rest, "", err);
 	json_decref(rest);
 	return rc;
 }
@@ -214,5 +215,7 @@ int handle_service_remove(struct request *request, json_t **reply, struct error 
 		*reply = reply_done(request, NULL, "service %s removed", request->variable[0]);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
+	if (!rc && !request->dry_run)
+		sources_forget(request->daemon->sources, request->variable[0]);
 	return rc;
 }

@@ -26,14 +26,17 @@ struct asked {
 
 /* What is remembered of a service's rollout between ticks; nothing that can not be found again. */
 struct track {
-	uint64_t number; /* of the rollout, ... */
-	uint32_t step;   /* ... and its step; a track of another is void */
+	/* Of the rollout and its step, and what the gates were then: a track of another is void. */
+	uint64_t number;
+	uint32_t step, gates_laid;
+	struct instant step_began; /* a service that was removed may have left its id and its number 1 */
 	bool has_cohort;
 	struct asked candidate, baseline;
 	bool found[SETTINGS_GATES_MAX];
 	struct gate_finding finding[SETTINGS_GATES_MAX];
 	uint64_t answer[SETTINGS_GATES_MAX];        /* the number of the last answer that was judged */
 	enum gate_verdict told[SETTINGS_GATES_MAX]; /* the verdict that the history has */
+	bool is_stuck;                              /* what was decided can not be carried out, which has been told */
 };
 
 struct pilot {
@@ -54,15 +57,24 @@ struct look {
 	struct evidence_arm arms[2]; /* candidate, baseline */
 };
 
+static bool track_is_of(const struct track *track, const struct rollout *rollout)
+{
+	return track->number == rollout->number && track->step == rollout->step && track->gates_laid == rollout->gates_laid &&
+	       track->step_began.unix_ms == rollout->step_began.unix_ms;
+}
+
 static struct track *track_of(struct pilot *pilot, const struct service *service)
 {
+	const struct rollout *rollout = &service->rollout;
 	struct track *track = &pilot->tracks[service->id];
 
-	if (track->number != service->rollout.number || track->step != service->rollout.step) {
-		memset(track, 0, sizeof(*track));
-		track->number = service->rollout.number;
-		track->step = service->rollout.step;
-	}
+	if (track_is_of(track, rollout))
+		return track;
+	memset(track, 0, sizeof(*track));
+	track->number = rollout->number;
+	track->step = rollout->step;
+	track->gates_laid = rollout->gates_laid;
+	track->step_began = rollout->step_began;
 	return track;
 }
 
@@ -195,9 +207,12 @@ static void judge_one(struct look *look, size_t place, struct gate_memory *memor
 	struct gate_evidence evidence;
 	uint64_t answer;
 
+	finding->looked = false;
+	/* It has failed, and that could not be stored yet: what is better now does not undo it. */
+	if (look->track->found[place] && finding->verdict == GATE_FAIL && !gate->shadow)
+		return;
 	memset(&evidence, 0, sizeof(evidence));
 	answer = gather(look, gate, &evidence);
-	finding->looked = false;
 	/* An answer is judged once, since bad ones in a row are counted. What is stale is none any more. */
 	if (answer && answer == look->track->answer[place] && evidence.source != GATE_INCONCLUSIVE)
 		return;
@@ -302,48 +317,61 @@ static bool act(struct look *look, const struct rollout *rollout, enum rollout_a
 	if (says)
 		tell(&note, look, rollout, action);
 	rc = carry_out(look, rollout, action, says ? &note : NULL, &err);
-	if (rc)
-		log_error("pilot", "%s", err.message);
-	else if (says)
+	/* It is tried again with every tick, and told once; the track is that of the step before where one begins. */
+	if (rc && !look->track->is_stuck)
+		log_error("pilot", "%s: can not be done, is tried again: %s", says ? note.sentence : look->service->name,
+			  err.message);
+	look->track->is_stuck = rc != 0;
+	if (!rc && says)
 		log_info("pilot", "%s (%.1f ms): %s", note.sentence, (double)(monotonic_us() - began_us) / 1000, note.reason);
 	if (says)
 		note_fini(&note);
 	return rc == 0;
 }
 
-/* The next one, where a target waits for the end of this one. */
+/* What stands against it is told once: it does not wait for ever. */
+static void refuse_queued(struct change *change, struct note *note, const char *target, const char *why)
+{
+	const struct service *service = change->before;
+
+	change->after->rollout = service->rollout;
+	command_rollout_unqueue(change->after);
+	note_tell(note, "the rollout of %s to %s, which waited, does not begin: %.300s", service->name, target, why);
+	log_warn("pilot", "%s", note->sentence);
+}
+
+/* The next one, where a target waits for the end of this one. It raises exposure: not while a person has locked the service. */
 static bool start_queued(struct pilot *pilot, const struct service *service)
 {
-	const struct rollout *rollout = &service->rollout;
-	struct rollout_start order = {.reason = "it waited for the rollout before it"};
+	const struct rollout *rollout = &service->rollout; /* valid until the change is committed */
+	struct rollout_plan plan = rollout->queued_plan;
+	const struct rollout_start order = {
+	    .target = rollout->queued,
+	    .baseline = rollout->queued_baseline[0] ? rollout->queued_baseline : NULL,
+	    .plan = &plan,
+	    .without_gates = rollout->queued_without_gates,
+	    .reason = "it waited for the rollout before it",
+	};
 	struct note note;
-	char target[ROLLOUT_LABEL_SIZE];
 	struct change change;
 	struct error err;
 	bool queued;
 	int rc;
 
-	if (rollout_is_active(rollout) || !rollout->queued[0])
+	if (rollout_is_active(rollout) || !rollout->queued[0] || service->lock.since.unix_ms)
 		return false;
 	rc = change_begin(&change, pilot->daemon, service->name, &err);
 	if (rc)
 		return false;
-	text_copy(target, sizeof(target), rollout->queued);
-	note_of_rainbowd(&note, "rollout start", service, target, "the rollout of %s to %s begins, which waited", service->name,
-			 target);
+	plan.on_new_target = service->settings.plan.on_new_target;
+	note_of_rainbowd(&note, "rollout start", service, order.target, "the rollout of %s to %s begins, which waited",
+			 service->name, order.target);
 	change.note = &note;
-	change.after->rollout.queued[0] = '\0';
-	order.target = target;
-	rc = command_rollout_start(change.after, &order, &change.counts, instant_now(), &queued, &err);
-	if (rc) { /* it does not wait for ever: what stands against it is told once */
-		log_warn("pilot", "the rollout of %s to %s, which waited, does not begin: %s", service->name, target,
-			 err.message);
-		change.after->rollout = change.before->rollout;
-		change.after->rollout.queued[0] = '\0';
-		rc = 0;
-	} else {
+	command_rollout_unqueue(change.after);
+	if (command_rollout_start(change.after, &order, &change.counts, instant_now(), &queued, &err))
+		refuse_queued(&change, &note, order.target, err.message);
+	else
 		rc = pilot_begin_step(pilot, change.before, change.after, &err);
-	}
 	rc = rc ? rc : change_commit(&change, false, &err);
 	change_end(&change);
 	note_fini(&note);
@@ -401,8 +429,7 @@ bool pilot_finding(const struct pilot *pilot, const struct service *service, siz
 {
 	const struct track *track = &pilot->tracks[service->id];
 
-	if (gate >= SETTINGS_GATES_MAX || track->number != service->rollout.number || track->step != service->rollout.step ||
-	    !track->found[gate])
+	if (gate >= SETTINGS_GATES_MAX || !track_is_of(track, &service->rollout) || !track->found[gate])
 		return false;
 	*out = track->finding[gate];
 	return true;
