@@ -507,6 +507,100 @@ static void test_steers(void **state)
 	assert_refused(command_steer_remove(web, &wide, &err), ERROR_NOT_FOUND, "10.5.0.0/16");
 }
 
+/* --- rollouts ------------------------------------------------------------------------------------------------------------------------ */
+
+static void start_rollout(struct service *web, const char *target, const char *baseline, enum on_new_target policy,
+			  bool *queued)
+{
+	struct rollout_plan plan = {.stages = {{200, {1000}}, {1000, {2000}}}, .stage_count = 2, .on_new_target = policy};
+	const struct rollout_start order = {
+	    .target = target, .baseline = baseline, .plan = &plan, .without_gates = baseline != NULL, .reason = ""};
+
+	assert_int_equal(command_rollout_start(web, &order, &counts, now, queued, &err), 0);
+}
+
+/* What waits is kept as it was ordered, and goes with a rollback. */
+static void test_a_target_that_waits(void **state)
+{
+	struct service *web = web_of(state);
+	struct version *target;
+	bool queued;
+
+	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
+	assert_false(queued);
+	start_rollout(web, "v3", "v2", ON_NEW_QUEUE, &queued);
+	assert_true(queued);
+	assert_string_equal(web->rollout.target, "v2");
+	assert_string_equal(web->rollout.queued, "v3");
+	assert_string_equal(web->rollout.queued_baseline, "v2");
+	assert_int_equal(web->rollout.queued_plan.stage_count, 2);
+	assert_true(web->rollout.queued_without_gates);
+	assert_int_equal(command_rollback(web, NULL, ROLLBACK_KEEP, &counts, now, &target, &err), 0);
+	assert_string_equal(target->label, "v1");
+	assert_int_equal(web->rollout.state, ROLLOUT_ROLLED_BACK);
+	assert_string_equal(web->rollout.queued, "");
+	assert_int_equal(web->rollout.queued_plan.stage_count, 0);
+}
+
+static void test_retry_needs_its_baseline(void **state)
+{
+	struct service *web = web_of(state);
+	struct weight_order orders[] = {{.label = "v3", .permille = 1000}, {.label = "v1"}};
+	const struct rollout_order retry = {.verb = ROLLOUT_RETRY, .reason = "", .now = now};
+	struct version *target;
+	bool queued;
+
+	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
+	assert_int_equal(command_rollback(web, NULL, ROLLBACK_KEEP, &counts, now, &target, &err), 0);
+	assert_refused(command_rollout_order(web, &retry, &counts, &err), ERROR_PRECONDITION, "unquarantine web v2");
+	version_of(web, "v2")->quarantine[0] = '\0';
+	assert_int_equal(command_set_weights(web, orders, 2, &counts, &err), 0);
+	assert_refused(command_rollout_order(web, &retry, &counts, &err), ERROR_PRECONDITION, "v1, which v2 was compared with");
+	orders[0].permille = 0;
+	orders[1].permille = 1000;
+	assert_int_equal(command_set_weights(web, orders, 2, &counts, &err), 0);
+	assert_int_equal(command_rollout_order(web, &retry, &counts, &err), 0);
+	assert_int_equal(version_of(web, "v2")->weight, 200);
+	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_ACTIVE);
+}
+
+static void lay_gates(struct service *web, const char *list)
+{
+	json_t *object = json_pack("{s:o}", "gates", json_loads(list, 0, NULL));
+
+	assert_int_equal(command_settings_read(web, object, "", &err), 0);
+	json_decref(object);
+}
+
+/* Gates by name: a letter, whose margin may differ. */
+#define GATE(name, margin) "{\"name\":\"" name "\",\"source\":\"kernel\",\"signal\":\"resets\",\"margin\":" margin "}"
+
+static void test_memory_goes_with_its_gate(void **state)
+{
+	struct service *web = web_of(state);
+	struct gate_memory *memory = web->rollout.memory;
+	json_t *other = json_pack("{s:i}", "max_versions", 7);
+
+	lay_gates(web, "[" GATE("a", "1") "," GATE("b", "1") "," GATE("c", "1") "]");
+	web->rollout.gates_laid = 0;
+	for (uint32_t i = 0; i < 3; i++)
+		memory[i].looks = i + 1;
+	assert_int_equal(command_settings_read(web, other, "", &err), 0); /* says nothing of gates */
+	lay_gates(web, "[" GATE("a", "1") "," GATE("b", "1") "," GATE("c", "1") "]");
+	assert_int_equal(memory[2].looks, 3);
+	assert_int_equal(web->rollout.gates_laid, 0);
+	lay_gates(web, "[" GATE("c", "1") "," GATE("d", "1") "," GATE("b", "2") "," GATE("a", "1") "]");
+	assert_int_equal(memory[0].looks, 3);
+	assert_int_equal(memory[1].looks, 0);
+	assert_int_equal(memory[2].looks, 0); /* another margin: another gate */
+	assert_int_equal(memory[3].looks, 1);
+	assert_int_equal(web->rollout.gates_laid, 1);
+	lay_gates(web, "[" GATE("c", "1") "]");
+	assert_int_equal(memory[3].looks, 0);
+	assert_int_equal(web->rollout.gates_laid, 2);
+	json_decref(other);
+}
+
 /* --- the model itself ---------------------------------------------------------------------------------------------------------------- */
 
 static void test_model_is_sorted(void **state)
@@ -575,6 +669,9 @@ int main(void)
 	    TEST(test_rollback_sessions),
 	    TEST(test_the_last_eviction_counts),
 	    TEST(test_steers),
+	    TEST(test_a_target_that_waits),
+	    TEST(test_retry_needs_its_baseline),
+	    TEST(test_memory_goes_with_its_gate),
 	    TEST(test_model_is_sorted),
 	    TEST(test_long_lists_are_cut_with_a_sign),
 	    TEST(test_clone_is_deep),

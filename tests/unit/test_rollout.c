@@ -74,8 +74,10 @@ static bool rollout_is_same(const struct rollout *a, const struct rollout *b)
 		if (!memory_is_same(&a->memory[i], &b->memory[i]))
 			return false;
 	return a->number == b->number && a->state == b->state && !strcmp(a->target, b->target) &&
-	       !strcmp(a->baseline, b->baseline) && !strcmp(a->queued, b->queued) && plan_is_same(&a->plan, &b->plan) &&
-	       a->step == b->step && a->began.unix_ms == b->began.unix_ms && a->ended.unix_ms == b->ended.unix_ms &&
+	       !strcmp(a->baseline, b->baseline) && !strcmp(a->queued, b->queued) &&
+	       !strcmp(a->queued_baseline, b->queued_baseline) && plan_is_same(&a->queued_plan, &b->queued_plan) &&
+	       a->queued_without_gates == b->queued_without_gates && plan_is_same(&a->plan, &b->plan) && a->step == b->step &&
+	       a->began.unix_ms == b->began.unix_ms && a->ended.unix_ms == b->ended.unix_ms &&
 	       a->step_began.unix_ms == b->step_began.unix_ms && a->paused_ms == b->paused_ms &&
 	       a->paused_at.unix_ms == b->paused_at.unix_ms && a->without_gates == b->without_gates &&
 	       !strcmp(a->changed, b->changed) && !strcmp(a->reason, b->reason);
@@ -529,6 +531,9 @@ static void test_every_member_is_stored(void **state)
 	plan.on_new_target = ON_NEW_QUEUE;
 	rollout_begin(&a, "green-123456789012345678901234", "blue", &plan, true, "why \"so\" \xc3\xa9", at(1));
 	strcpy(a.queued, "red");
+	strcpy(a.queued_baseline, "green-123456789012345678901234");
+	a.queued_plan = plan_of("7:1s,100:2s");
+	a.queued_without_gates = true;
 	strcpy(a.changed, "model, prompts");
 	a.number = 1ull << 60;
 	a.state = P;
@@ -581,6 +586,9 @@ static void test_what_is_not_read(void **state)
 	    {"reason", "\"a\\u0000b\""},
 	    {"target", "\"12345678901234567890123456789012\""},
 	    {"steps", "[]"},
+	    {"queued", "\"red\""},
+	    {"queued_steps", "[{\"weight\":1000,\"hold_ms\":1}]"},
+	    {"queued_steps", "[{\"weight\":50,\"hold_ms\":1}]"},
 	    {"steps", "[{\"weight\":50,\"hold_ms\":1},{\"weight\":50,\"hold_ms\":1}]"},
 	    {"steps", "[{\"weight\":50,\"hold_ms\":1},{\"weight\":900,\"hold_ms\":1}]"},
 	    {"steps", "[{\"weight\":50,\"hold_ms\":1},{\"weight\":1001,\"hold_ms\":1}]"},

@@ -112,11 +112,12 @@ static void leave_behind(struct version *version, enum rollback_sessions session
 	version->weight = 0;
 }
 
-/* A rollout that is under way ends as by `rollout abort`. */
+/* A rollout that is under way ends as by `rollout abort`; and what waits behind it would take the way back away again. */
 static int abort_rollout(struct service *service, const struct counts *counts, struct instant now, struct error *err)
 {
 	const struct rollout_order order = {.verb = ROLLOUT_ABORT, .reason = "rollback was ordered", .now = now};
 
+	command_rollout_unqueue(service);
 	return rollout_is_active(&service->rollout) ? command_rollout_order(service, &order, counts, err) : 0;
 }
 

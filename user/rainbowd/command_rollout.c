@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Rollouts as they change a service: starting one, and carrying out what the machine (rollout.c) has decided. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "commands.h"
 #include "common/text.h"
@@ -88,6 +89,22 @@ static void set_weights(struct service *service, const struct version *target, c
 	}
 }
 
+static void keep_order(struct rollout *rollout, const struct rollout_start *order, const struct rollout_plan *plan)
+{
+	text_copy(rollout->queued_baseline, sizeof(rollout->queued_baseline), order->baseline ? order->baseline : "");
+	rollout->queued_plan = *plan;
+	rollout->queued_without_gates = order->without_gates;
+}
+
+void command_rollout_unqueue(struct service *service)
+{
+	struct rollout *rollout = &service->rollout;
+
+	rollout->queued[0] = rollout->queued_baseline[0] = '\0';
+	rollout->queued_without_gates = false;
+	memset(&rollout->queued_plan, 0, sizeof(rollout->queued_plan));
+}
+
 /* The target that gives way: its sessions live on, and drain. */
 static void leave_superseded(struct service *service, const char *label, struct instant now)
 {
@@ -111,6 +128,8 @@ int command_rollout_start(struct service *service, const struct rollout_start *o
 	rc = rc ? rc : check_target(service, target, err);
 	rc = rc ? rc : rollout_offer(rollout, target->label, plan->on_new_target, now, &action, err);
 	*queued = !rc && action == ROLLOUT_NOTE;
+	if (*queued)
+		keep_order(rollout, order, plan);
 	if (rc || *queued)
 		return rc;
 	text_copy(superseded, sizeof(superseded), gives_way ? rollout->target : "");
@@ -165,22 +184,106 @@ int command_rollout_do(struct service *service, enum rollout_action action, cons
 	return 0;
 }
 
+/* The one that is tried again has been draining since it was rolled back; its baseline must still be what new sessions get. */
+static int prepare_retry(struct service *service, struct error *err)
+{
+	struct version *target, *baseline;
+	int rc = service_get_version(service, service->rollout.target, &target, err);
+
+	if (!rc && !target->quarantine[0] && target->state != RAINBOW_VERSION_ACTIVE)
+		version_end_drain(target);
+	rc = rc ? rc : check_target(service, target, err);
+	rc = rc ? rc : find_baseline(service, service->rollout.baseline, target, &baseline, err);
+	if (rc || baseline->weight)
+		return rc;
+	return error_set(
+	    err, ERROR_PRECONDITION, "baseline",
+	    "version %s, which %s was compared with, takes no new sessions any more; begin anew with what takes them "
+	    "now: rainbowctl rollout start %s %s",
+	    baseline->label, target->label, service->name, target->label);
+}
+
 int command_rollout_order(struct service *service, const struct rollout_order *order, const struct counts *counts,
 			  struct error *err)
 {
 	enum rollout_action action = ROLLOUT_STAY;
-	struct version *target;
 	int rc = 0;
 
-	/* The one that is tried again has been draining since it was rolled back. */
-	if (order->verb == ROLLOUT_RETRY && service->rollout.state == ROLLOUT_ROLLED_BACK) {
-		rc = service_get_version(service, service->rollout.target, &target, err);
-		if (!rc && !target->quarantine[0] && target->state != RAINBOW_VERSION_ACTIVE)
-			version_end_drain(target);
-		rc = rc ? rc : check_target(service, target, err);
-	}
+	if (order->verb == ROLLOUT_RETRY && service->rollout.state == ROLLOUT_ROLLED_BACK)
+		rc = prepare_retry(service, err);
 	rc = rc ? rc : rollout_command(&service->rollout, order, &action, err);
 	return rc ? rc : command_rollout_do(service, action, counts, order->now, err);
+}
+
+/* --- gates that change meanwhile -------------------------------------------------------------------------------------------- */
+
+static bool gates_equal(const struct gate *a, const struct gate *b)
+{
+	struct settings one, other;
+
+	settings_init(&one);
+	settings_init(&other);
+	one.gates_given = other.gates_given = true;
+	one.gate_count = other.gate_count = 1;
+	one.gates = (struct gate *)a;
+	other.gates = (struct gate *)b;
+	return settings_equal(&one, &other);
+}
+
+static const struct gate_memory *memory_of(const struct rollout *rollout, const struct gate *gates, size_t count,
+					   const struct gate *gate)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (gates_equal(&gates[i], gate))
+			return &rollout->memory[i];
+	return NULL;
+}
+
+/* Between sets of gates; the rollout comes with the memory of the old ones. */
+static void carry_memory(struct rollout *rollout, const struct gate *old, size_t old_count, const struct gate *gates,
+			 size_t count)
+{
+	struct gate_memory carried[SETTINGS_GATES_MAX];
+	bool changed = old_count != count;
+	size_t i;
+
+	memset(carried, 0, sizeof(carried));
+	for (i = 0; i < count; i++) {
+		const struct gate_memory *memory = memory_of(rollout, old, old_count, &gates[i]);
+
+		if (memory)
+			carried[i] = *memory;
+		changed = changed || memory != &rollout->memory[i];
+	}
+	if (!changed)
+		return;
+	memcpy(rollout->memory, carried, sizeof(carried));
+	rollout->gates_laid++;
+}
+
+int command_settings_read(struct service *service, const json_t *object, const char *place, struct error *err)
+{
+	struct gate *defaults = calloc(2 * SETTINGS_GATES_MAX, sizeof(*defaults));
+	struct settings before;
+	const struct gate *old, *gates;
+	size_t old_count, count;
+	int rc;
+
+	if (!defaults || settings_copy(&before, &service->settings)) {
+		free(defaults);
+		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	}
+	rc = settings_read(object, place, &service->settings, err);
+	if (!rc) {
+		old = settings_gates(&before, defaults, &old_count);
+		gates = settings_gates(&service->settings, defaults + SETTINGS_GATES_MAX, &count);
+		carry_memory(&service->rollout, old, old_count, gates, count);
+	}
+	settings_fini(&before);
+	free(defaults);
+	return rc;
 }
 
 /* --- what others may not do meanwhile ------------------------------------------------------------------------------------- */

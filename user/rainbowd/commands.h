@@ -97,11 +97,18 @@ struct rollout_start {
 /* The first step is in force with it. *queued: another one is under way, and this target waits behind it. */
 int command_rollout_start(struct service *service, const struct rollout_start *order, const struct counts *counts,
 			  struct instant now, bool *queued, struct error *err);
+/* Nothing waits any more. */
+void command_rollout_unqueue(struct service *service);
 int command_rollout_order(struct service *service, const struct rollout_order *order, const struct counts *counts,
 			  struct error *err);
 /* Carries out on the service what its rollout's machine decided. */
 int command_rollout_do(struct service *service, enum rollout_action action, const struct counts *counts, struct instant now,
 		       struct error *err);
+/*
+ * settings_read for a service that may be in a rollout: what a gate remembers goes with the gate to its new place, and one that was laid
+ * down anew, or otherwise than before, remembers nothing.
+ */
+int command_settings_read(struct service *service, const json_t *object, const char *place, struct error *err);
 /*
  * -ERROR_PRECONDITION while a rollout sets the weights: for commands that would set them, or (label) that would drain or remove one
  * of its two versions.

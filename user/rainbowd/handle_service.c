@@ -6,6 +6,7 @@
 #include "common/text.h"
 #include "difference.h"
 #include "handlers.h"
+#include "sources.h"
 
 static json_t *json_service(const struct service *service)
 {
@@ -156,7 +157,7 @@ static int set_service(const json_t *body, struct service *service, struct error
 	json_object_del(rest, "probe_idle");
 	if (!rc && (order.has_idle_timeout || order.has_probe_idle || !json_object_size(rest)))
 		rc = command_service_set(service, &order, err);
-	rc = rc ? rc : settings_read(rest, "", &service->settings, err);
+	rc = rc ? rc : command_settings_read(service, rest, "", err);
 	json_decref(rest);
 	return rc;
 }
@@ -214,5 +215,7 @@ int handle_service_remove(struct request *request, json_t **reply, struct error 
 		*reply = reply_done(request, NULL, "service %s removed", request->variable[0]);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
+	if (!rc && !request->dry_run)
+		sources_forget(request->daemon->sources, request->variable[0]);
 	return rc;
 }

@@ -29,12 +29,13 @@ struct pending {
 
 /* What is remembered of a service's rollout between ticks; nothing that can not be found again. */
 struct track {
-	uint64_t number; /* of the rollout, ... */
-	uint32_t step;   /* ... and its step; a track of another is void */
+	/* Of the rollout and its step, and what the gates were then: a track of another is void. */
+	uint64_t number;
+	uint32_t step, gates_laid;
+	struct instant step_began; /* a service that was removed may have left its id and its number 1 */
 	bool has_cohort;
 	bool is_void;     /* a step was begun that did not come about: what it had counted is gone */
 	int64_t began_ms; /* monotonic, of the step; 0: rainbowd was not there */
-	uint64_t gates;   /* what tells these gates from others */
 	struct pending candidate, baseline;
 	bool has_failed; /* it is to be rolled back, for this reason, whatever the gates say later */
 	bool is_lowered; /* the kernel has been told already */
@@ -44,6 +45,7 @@ struct track {
 	struct gate_finding finding[SETTINGS_GATES_MAX];
 	uint64_t answer[SETTINGS_GATES_MAX];        /* the number of the last answer that was judged */
 	enum gate_verdict told[SETTINGS_GATES_MAX]; /* the verdict that the history has */
+	bool is_stuck;                              /* what was decided can not be carried out, which has been told */
 };
 
 struct pilot {
@@ -66,38 +68,26 @@ struct look {
 	bool unread;                 /* what the kernel measured can not be read: unknown, not 0 */
 };
 
-/* FNV-1a, of gates that are zero where nothing was laid down. */
-static uint64_t tell_apart(const struct gate *gates, size_t count)
+static bool track_is_of(const struct track *track, const struct rollout *rollout)
 {
-	const unsigned char *byte = (const unsigned char *)gates;
-	uint64_t hash = 0xcbf29ce484222325ull;
-	size_t i;
-
-	for (i = 0; i < count * sizeof(*gates); i++)
-		hash = (hash ^ byte[i]) * 0x100000001b3ull;
-	return hash;
+	return track->number == rollout->number && track->step == rollout->step && track->gates_laid == rollout->gates_laid &&
+	       track->step_began.unix_ms == rollout->step_began.unix_ms;
 }
 
-static struct track *track_of(struct pilot *pilot, const struct service *service, const struct gate *gates, size_t count)
+static struct track *track_of(struct pilot *pilot, const struct service *service)
 {
 	const struct rollout *rollout = &service->rollout;
 	struct track *track = &pilot->tracks[service->id];
-	uint64_t hash = tell_apart(gates, count);
 
-	if (track->number != rollout->number || track->step != rollout->step) {
-		memset(track, 0, sizeof(*track));
-		track->number = rollout->number;
-		track->step = rollout->step;
-		track->gates = hash;
-		if (llabs(instant_now().unix_ms - rollout->step_began.unix_ms) < STEP_SLACK)
-			track->began_ms = monotonic_ms();
-	}
-	if (track->gates != hash) {
-		track->gates = hash;
-		memset(track->found, 0, sizeof(track->found));
-		memset(track->answer, 0, sizeof(track->answer));
-		memset(track->told, 0, sizeof(track->told));
-	}
+	if (track_is_of(track, rollout))
+		return track;
+	memset(track, 0, sizeof(*track));
+	track->number = rollout->number;
+	track->step = rollout->step;
+	track->gates_laid = rollout->gates_laid;
+	track->step_began = rollout->step_began;
+	if (llabs(instant_now().unix_ms - rollout->step_began.unix_ms) < STEP_SLACK)
+		track->began_ms = monotonic_ms();
 	return track;
 }
 
@@ -239,7 +229,7 @@ static bool look_init(struct look *look, struct pilot *pilot, const struct servi
 	look->of.udp = service->protocol == IPPROTO_UDP;
 	look->of.client_affinity = service->affinity == RAINBOW_AFFINITY_CLIENT;
 	look->gates = settings_gates(&service->settings, look->defaults, &look->gate_count);
-	look->track = track_of(pilot, service, look->gates, look->gate_count);
+	look->track = track_of(pilot, service);
 	look->candidate = service_find_version(service, service->rollout.target);
 	look->baseline = service_find_version(service, service->rollout.baseline);
 	return look->candidate && look->baseline;
@@ -271,9 +261,9 @@ static void judge_one(struct look *look, size_t place, struct gate_memory *memor
 	struct gate_evidence evidence;
 	uint64_t answer;
 
+	finding->looked = false;
 	memset(&evidence, 0, sizeof(evidence));
 	answer = gather(look, gate, &evidence);
-	finding->looked = false;
 	/* An answer is judged once, since bad ones in a row are counted. What is stale is none any more. */
 	if (answer && answer == look->track->answer[place] && evidence.source != GATE_INCONCLUSIVE)
 		return;
@@ -429,23 +419,44 @@ static bool act(struct look *look, const struct rollout *rollout, enum rollout_a
 		note.began_us = began_us;
 	}
 	rc = carry_out(look, rollout, action, says ? &note : NULL, &err);
-	if (rc) {
-		log_error("pilot", "%s", err.message);
+	/* It is tried again, and told once; the track is that of the step before where one begins. */
+	if (rc && !look->track->is_stuck)
+		log_error("pilot", "%s: can not be done, is tried again: %s", says ? note.sentence : look->service->name,
+			  err.message);
+	look->track->is_stuck = rc != 0;
+	if (rc)
 		look->track->patient_until_ms = monotonic_ms() + RETRY_MS;
-	} else if (says)
+	else if (says)
 		log_info("pilot", "%s (%.1f ms): %s", note.sentence, (double)(monotonic_us() - began_us) / 1000, note.reason);
 	if (says)
 		note_fini(&note);
 	return rc == 0;
 }
 
-/* The next one, where a target waits for the end of this one, and for the end of a lock. */
+/* What stands against it is told once: it does not wait for ever. */
+static void refuse_queued(struct change *change, struct note *note, const char *target, const char *why)
+{
+	const struct service *service = change->before;
+
+	change->after->rollout = service->rollout;
+	command_rollout_unqueue(change->after);
+	note_tell(note, "the rollout of %s to %s, which waited, does not begin: %.300s", service->name, target, why);
+	log_warn("pilot", "%s", note->sentence);
+}
+
+/* The next one, where a target waits for the end of this one. It raises exposure: not while a person has locked the service. */
 static bool start_queued(struct pilot *pilot, const struct service *service)
 {
-	const struct rollout *rollout = &service->rollout;
-	struct rollout_start order = {.reason = "it waited for the rollout before it"};
+	const struct rollout *rollout = &service->rollout; /* valid until the change is committed */
+	struct rollout_plan plan = rollout->queued_plan;
+	const struct rollout_start order = {
+	    .target = rollout->queued,
+	    .baseline = rollout->queued_baseline[0] ? rollout->queued_baseline : NULL,
+	    .plan = &plan,
+	    .without_gates = rollout->queued_without_gates,
+	    .reason = "it waited for the rollout before it",
+	};
 	struct note note;
-	char target[ROLLOUT_LABEL_SIZE];
 	struct change change;
 	struct error err;
 	bool queued;
@@ -456,23 +467,16 @@ static bool start_queued(struct pilot *pilot, const struct service *service)
 	rc = change_begin(&change, pilot->daemon, service->name, &err);
 	if (rc)
 		return false;
-	text_copy(target, sizeof(target), rollout->queued);
-	note_of_rainbowd(&note, "rollout start", service, target, "the rollout of %s to %s begins, which waited", service->name,
-			 target);
+	plan.on_new_target = service->settings.plan.on_new_target;
+	note_of_rainbowd(&note, "rollout start", service, order.target, "the rollout of %s to %s begins, which waited",
+			 service->name, order.target);
 	note.began_us = monotonic_us();
 	change.note = &note;
-	change.after->rollout.queued[0] = '\0';
-	order.target = target;
-	rc = command_rollout_start(change.after, &order, &change.counts, instant_now(), &queued, &err);
-	if (rc) { /* it does not wait for ever: what stands against it is told once */
-		log_warn("pilot", "the rollout of %s to %s, which waited, does not begin: %s", service->name, target,
-			 err.message);
-		change.after->rollout = change.before->rollout;
-		change.after->rollout.queued[0] = '\0';
-		rc = 0;
-	} else {
+	command_rollout_unqueue(change.after);
+	if (command_rollout_start(change.after, &order, &change.counts, instant_now(), &queued, &err))
+		refuse_queued(&change, &note, order.target, err.message);
+	else
 		rc = pilot_begin_step(pilot, change.before, change.after, &err);
-	}
 	rc = rc ? rc : change_commit(&change, false, &err);
 	change_end(&change);
 	note_fini(&note);
@@ -533,8 +537,7 @@ bool pilot_finding(const struct pilot *pilot, const struct service *service, siz
 {
 	const struct track *track = &pilot->tracks[service->id];
 
-	if (gate >= SETTINGS_GATES_MAX || track->number != service->rollout.number || track->step != service->rollout.step ||
-	    !track->found[gate])
+	if (gate >= SETTINGS_GATES_MAX || !track_is_of(track, &service->rollout) || !track->found[gate])
 		return false;
 	*out = track->finding[gate];
 	return true;

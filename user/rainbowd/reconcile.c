@@ -382,7 +382,7 @@ int reconcile_open(const struct reconcile *order, struct service *after, struct 
 	int rc = after->name[0] ? set_service(order, after, err) : add_service(order, after, err);
 
 	snprintf(place, sizeof(place), "services[%zu].", order->index);
-	rc = rc ? rc : settings_read(order->wanted->settings, place, &after->settings, err);
+	rc = rc ? rc : command_settings_read(after, order->wanted->settings, place, err);
 	rc = rc ? rc : set_versions(order, after, err);
 	rc = rc ? rc : set_weights(order, after, err);
 	if (!rc && order->wanted->target[0] && !had_versions)

@@ -32,6 +32,10 @@ struct rollout {
 	enum rollout_state state;
 	char target[ROLLOUT_LABEL_SIZE], baseline[ROLLOUT_LABEL_SIZE]; /* labels */
 	char queued[ROLLOUT_LABEL_SIZE];                               /* the target that comes next; "" */
+	/* ... and as what it was ordered; a baseline of "" is to be found when it begins. */
+	char queued_baseline[ROLLOUT_LABEL_SIZE];
+	struct rollout_plan queued_plan;
+	bool queued_without_gates;
 	struct rollout_plan plan;
 	uint32_t step;               /* index into plan.stages: the step whose weight is in force */
 	struct instant began, ended; /* ended: 0 while it runs */
@@ -42,6 +46,7 @@ struct rollout {
 	char changed[64];                              /* the layers of the tuple that differ: "model, prompts" */
 	char reason[ROLLOUT_REASON_SIZE];              /* why it is in this state: the gate's sentence, the person's --reason */
 	struct gate_memory memory[SETTINGS_GATES_MAX]; /* of this step, in the order of the gates */
+	uint32_t gates_laid; /* how often gates were laid down anew while it ran; not stored: for those who remember findings */
 };
 
 /* What the world looks like at an instant. */
@@ -88,7 +93,8 @@ struct rollout_order {
 int rollout_command(struct rollout *rollout, const struct rollout_order *order, enum rollout_action *action, struct error *err);
 /*
  * Another target comes, whatever this rollout is in. ROLLOUT_SET: it may begin now (rollout_begin); one that was under way is SUPERSEDED
- * by it and to be recorded first. ROLLOUT_NOTE: it waits in `queued`, in the place of what waited there before.
+ * by it and to be recorded first. ROLLOUT_NOTE: it waits in `queued`, in the place of what waited there before; the
+ * caller fills in as what it was ordered.
  */
 int rollout_offer(struct rollout *rollout, const char *target, enum on_new_target on_new_target, struct instant now,
 		  enum rollout_action *action, struct error *err);

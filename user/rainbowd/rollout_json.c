@@ -72,15 +72,16 @@ json_t *rollout_print(const struct rollout *rollout)
 
 	memcpy(reason, rollout->reason, sizeof(reason));
 	text_clean(reason);
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:s, s:o}", "number",
-			 (json_int_t)rollout->number, "state", rollout_state_words[rollout->state], "target", rollout->target,
-			 "baseline", rollout->baseline, "queued", rollout->queued, "on_new_target",
-			 on_new_words[rollout->plan.on_new_target], "steps", print_stages(&rollout->plan), "step",
-			 (json_int_t)rollout->step, "began_ms", (json_int_t)rollout->began.unix_ms, "ended_ms",
-			 (json_int_t)rollout->ended.unix_ms, "step_began_ms", (json_int_t)rollout->step_began.unix_ms,
-			 "paused_ms", (json_int_t)rollout->paused_ms, "paused_at_ms", (json_int_t)rollout->paused_at.unix_ms,
-			 "without_gates", (int)rollout->without_gates, "changed", rollout->changed, "reason", reason, "memory",
-			 print_memory(rollout->memory));
+	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:s, s:o}",
+			 "number", (json_int_t)rollout->number, "state", rollout_state_words[rollout->state], "target",
+			 rollout->target, "baseline", rollout->baseline, "queued", rollout->queued, "queued_baseline",
+			 rollout->queued_baseline, "queued_steps", print_stages(&rollout->queued_plan), "queued_without_gates",
+			 (int)rollout->queued_without_gates, "on_new_target", on_new_words[rollout->plan.on_new_target],
+			 "steps", print_stages(&rollout->plan), "step", (json_int_t)rollout->step, "began_ms",
+			 (json_int_t)rollout->began.unix_ms, "ended_ms", (json_int_t)rollout->ended.unix_ms, "step_began_ms",
+			 (json_int_t)rollout->step_began.unix_ms, "paused_ms", (json_int_t)rollout->paused_ms, "paused_at_ms",
+			 (json_int_t)rollout->paused_at.unix_ms, "without_gates", (int)rollout->without_gates, "changed",
+			 rollout->changed, "reason", reason, "memory", print_memory(rollout->memory));
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------------- */
@@ -94,21 +95,21 @@ static int read_stage(const json_t *object, struct rollout_stage *stage, struct 
 	return json_reader_end(&reader);
 }
 
-static int read_stages(struct json_reader *reader, struct rollout_plan *plan)
+static int read_stages(struct json_reader *reader, const char *key, struct rollout_plan *plan)
 {
-	const json_t *array = json_take_array(reader, "steps", SETTINGS_STEPS_MAX);
+	const json_t *array = json_take_array(reader, key, SETTINGS_STEPS_MAX);
 	uint32_t before = 0;
 	size_t i;
 
 	for (i = 0; !reader->rc && i < json_array_size(array); i++) {
 		reader->rc = read_stage(json_array_get(array, i), &plan->stages[i], reader->err);
 		if (!reader->rc && plan->stages[i].weight <= before)
-			json_reader_fail(reader, "steps", "do not rise");
+			json_reader_fail(reader, key, "do not rise");
 		before = plan->stages[i].weight;
 	}
 	plan->stage_count = i;
 	if (!reader->rc && i && before != 1000)
-		json_reader_fail(reader, "steps", "do not end with 1000");
+		json_reader_fail(reader, key, "do not end with 1000");
 	return reader->rc;
 }
 
@@ -151,6 +152,8 @@ static int check(struct json_reader *reader, const struct rollout *rollout)
 		return json_reader_fail(reader, "step", "is not one of its steps");
 	if (paused != (rollout->paused_at.unix_ms != 0))
 		return json_reader_fail(reader, "paused_at_ms", "does not fit the state");
+	if ((rollout->queued[0] != '\0') != (rollout->queued_plan.stage_count != 0))
+		return json_reader_fail(reader, "queued_steps", "does not fit what is queued");
 	if (active != (rollout->ended.unix_ms == 0))
 		return json_reader_fail(reader, "ended_ms", "does not fit the state");
 	return 0;
@@ -167,8 +170,11 @@ int rollout_read(const json_t *object, struct rollout *rollout, struct error *er
 	json_take_text(&reader, "target", read.target, sizeof(read.target));
 	json_take_text(&reader, "baseline", read.baseline, sizeof(read.baseline));
 	json_take_text(&reader, "queued", read.queued, sizeof(read.queued));
+	json_take_text(&reader, "queued_baseline", read.queued_baseline, sizeof(read.queued_baseline));
+	read_stages(&reader, "queued_steps", &read.queued_plan);
+	read.queued_without_gates = json_take_bool(&reader, "queued_without_gates");
 	read.plan.on_new_target = (enum on_new_target)json_take_word(&reader, "on_new_target", on_new_words);
-	read_stages(&reader, &read.plan);
+	read_stages(&reader, "steps", &read.plan);
 	read.step = json_take_u32(&reader, "step");
 	read.began = json_take_instant(&reader, "began_ms");
 	read.ended = json_take_instant(&reader, "ended_ms");

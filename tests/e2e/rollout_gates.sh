@@ -1,0 +1,202 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Gates whose answer others give, a program and a webhook (over TLS, with a token): what each answer does to the rollout. A gate that
+# fails rolls back while paused and while locked, too; locked, nothing goes up; a shadow gate decides nothing; gates may change while a
+# rollout runs; and while the database refuses, a rollback is tried until it is done, whole.
+# Takes 75 s.
+source "$(dirname "$0")/lib.sh"
+
+rollout() { # JQ-FILTER
+	lab_show r '' ".services[0].rollout | $1" api /v1/status
+}
+
+place() {
+	rollout '"\(.state) in step \(.step)"'
+}
+
+gate_says() { # PLACE-IN-LIST VERDICT REGEX
+	[[ $(rollout ".gates[$1].verdict") == "$2" && $(rollout ".gates[$1].reason") =~ $3 ]]
+}
+
+say_command() { # EXIT-CODE|hang
+	echo "$1" >"$LAB_DIR/answer.next" && mv "$LAB_DIR/answer.next" "$LAB_DIR/answer"
+}
+
+say_webhook() { # STATUS|hang
+	echo "$1" >"$LAB_DIR/status.next" && mv "$LAB_DIR/status.next" "$LAB_DIR/status"
+}
+
+gate_command() { # NAME [MORE-MEMBERS]
+	printf '{"name":"%s","source":"command","command":"%s","interval":"1s","timeout":"500ms"%s}' "$1" "$LAB_DIR/judge.sh" "${2:-}"
+}
+
+gate_webhook() { # NAME [MORE-MEMBERS]
+	printf '{"name":"%s","source":"webhook","url":"https://127.0.0.1:9443/","ca_file":"%s","token_file":"%s","interval":"1s",
+		"timeout":"500ms"%s}' "$1" "$LAB_DIR/judge.pem" "$LAB_DIR/token" "${2:-}"
+}
+
+gates() { # GATE...
+	local IFS=,
+
+	printf '{"gates":[%s]}' "$*" >"$LAB_DIR/gates.json"
+	expect_code 0 curl -sf --unix-socket "$LAB_DIR/rainbow.sock" -X PATCH -d @"$LAB_DIR/gates.json" http://rainbow/v1/services/chat
+}
+
+# v2 may be tried again.
+forgive() {
+	ctl version unquarantine chat v2
+	ctl undrain chat v2
+}
+
+start() { # [STEPS]
+	ctl rollout start chat v2 --steps "${1:-20:1s,50:1h,100:1h}"
+}
+
+expect_stays() { # PLACE SECONDS
+	local i
+
+	for ((i = 0; i < $2 * 4; i++)); do
+		sleep 0.25 # that nothing happens can only be seen by waiting
+		expect_eq 'the rollout, after a while' "$(place)" "$1"
+	done
+}
+
+expect_rolled_back() { # STEP REGEX
+	wait_until 15 'the rollout to be rolled back' is_eq "rolled_back in step $1" place
+	expect_match 'why' "$(rollout .reason)" "$2"
+	expect_eq 'the weights' "$(version_json chat v1 .weight) $(version_json chat v2 .weight)" '100 0'
+	expect_match 'v2' "$(version_json chat v2 '.state + " " + .quarantine')" "^drain.* $2"
+	say "$(rollout .reason)"
+}
+
+# What each answer does.
+answers() { # command|webhook PASS FAIL WAIT
+	local source=$1
+
+	part "$source: held while it is not sure, nor answers in time; on when it passes; back when it fails"
+	gates "$("gate_$source" judge)"
+	"say_$source" "$4"
+	start
+	wait_until 15 'the rollout to be held' is_eq 'held in step 1' place
+	wait_until 15 'its reason' gate_says 0 inconclusive "$4"
+	"say_$source" hang
+	wait_until 15 'a timeout' gate_says 0 error '500 ms'
+	expect_stays 'held in step 1' 2
+	"say_$source" "$2"
+	wait_until 15 'step 2' is_eq 'running in step 2' place
+	wait_until 15 'a verdict in step 2' gate_says 0 pass .
+	"say_$source" "$3"
+	expect_rolled_back 2 "judge: .*$3"
+	forgive
+}
+
+database() { # SQL
+	sqlite3 -cmd '.timeout 5000' "$LAB_DIR/state/rainbow.db" "$1"
+}
+
+lab_up routed --backends 2
+serve_agents 2
+cat >"$LAB_DIR/judge.sh" <<-END
+	#!/bin/sh
+	read -r code <'$LAB_DIR/answer'
+	[ "\$code" != hang ] || exec sleep 60
+	echo "\$RAINBOW_SERVICE \$RAINBOW_CANDIDATE \$RAINBOW_BASELINE \$RAINBOW_STEP" >>'$LAB_DIR/asked'
+	echo "the judge of \$RAINBOW_VERSION says \$code"
+	exit "\$code"
+END
+chmod 700 "$LAB_DIR/judge.sh"
+(umask 077 && echo open-sesame >"$LAB_DIR/token")
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$LAB_DIR/key.pem" -out "$LAB_DIR/judge.pem" -days 2 \
+	-subj /CN=judge -addext subjectAltName=IP:127.0.0.1 2>"$LAB_DIR/openssl.log" || fail "openssl: $(<"$LAB_DIR/openssl.log")"
+cat "$LAB_DIR/key.pem" "$LAB_DIR/judge.pem" >"$LAB_DIR/both.pem"
+say_webhook 200
+lab_spawn judge router "$E2E_PYTHON" "$LAB_ROOT/tests/lab/judge.py" 127.0.0.1 9443 "$LAB_DIR/status" "$LAB_DIR/both.pem" open-sesame
+lab_rainbowd_start auto
+add_service chat 4 2
+lab_client load --to "$(at_service 4)" --sessions 60 --rate 300 --interval 50 --turns 3 --replace --duration 10m
+lab_client long --to "$(at_service 4)" --sessions 100 --interval 1000 --duration 10m
+lab_until_stat long 20 '.live == 100'
+
+answers command 0 1 75
+expect_eq 'what the program was told' "$(sort -u "$LAB_DIR/asked" | paste -sd,)" 'chat v2 v1 1,chat v2 v1 2'
+answers webhook 200 409 425
+
+part 'a webhook: a token that is refused, an answer that means nothing'
+gates "$(gate_webhook judge)"
+say_webhook 200
+echo wrong >"$LAB_DIR/token"
+start
+wait_until 15 'the refused token' gate_says 0 error 401
+echo open-sesame >"$LAB_DIR/token"
+wait_until 15 'step 2' is_eq 'running in step 2' place
+say_webhook 503
+wait_until 15 'an error' gate_says 0 error 503
+ctl rollout abort chat
+forgive
+
+part 'a gate fails while the rollout is paused'
+gates "$(gate_command judge)"
+say_command 75
+start
+ctl rollout pause chat
+say_command 0
+wait_until 15 'the gate to pass' gate_says 0 pass .
+expect_stays 'paused in step 1' 2
+say_command 1
+expect_rolled_back 1 'judge: .*1'
+forgive
+
+part 'locked: nothing goes up, and a gate that fails rolls back'
+say_command 0
+start
+ctl lock chat --reason 'the night before a holiday'
+wait_until 15 'the rollout to be held' is_eq 'held in step 1' place
+expect_match 'why' "$(rollout .reason)" 'locked'
+expect_stays 'held in step 1' 2
+expect_eq 'the weight of v2' "$(version_json chat v2 .weight)" 20
+say_command 1
+expect_rolled_back 1 'judge: .*1'
+ctl unlock chat
+forgive
+
+part 'a shadow gate that fails decides nothing'
+gates "$(gate_webhook shadow ', "shadow": true')" "$(gate_command judge)"
+say_webhook 409
+say_command 0
+start
+wait_until 15 'step 2' is_eq 'running in step 2' place
+wait_until 15 'the shadow to fail' gate_says 0 fail 409
+expect_stays 'running in step 2' 2
+expect_eq 'it is shown as one' "$(rollout '[.gates[].shadow] | @csv')" true,false
+
+part 'gates that change meanwhile: what failed in the shadow is not the memory of another'
+say_webhook 425
+gates "$(gate_command judge)" "$(gate_webhook strict)"
+wait_until 15 'the one that stayed' gate_says 0 pass .
+wait_until 15 'the new one' gate_says 1 inconclusive 425
+expect_stays 'running in step 2' 2
+say_webhook 200
+gates "$(gate_webhook strict)"
+wait_until 15 'the one that is left' gate_says 0 pass 200
+expect_eq 'the rollout' "$(place)" 'running in step 2'
+
+part 'the database refuses: a rollback is tried until it is done, whole'
+gates "$(gate_command judge)"
+wait_until 15 'the gate to pass' gate_says 0 pass .
+database "CREATE TRIGGER full BEFORE INSERT ON service BEGIN SELECT RAISE(ABORT, 'disk full'); END;
+	CREATE TRIGGER full_too BEFORE UPDATE ON service BEGIN SELECT RAISE(ABORT, 'disk full'); END;"
+say_command 1
+wait_until 15 'the gate to fail' gate_says 0 fail .
+say_command 0 # what is better now does not undo that it failed
+expect_stays 'running in step 2' 3
+expect_eq 'weights in the kernel meanwhile' "$(version_count v1 weight_permille) $(version_count v2 weight_permille)" '500 500'
+expect_eq 'how often the log says it' "$(grep -c 'is tried again' "$LAB_DIR/rainbowd.log")" 1
+expect_match 'what it says' "$(grep 'is tried again' "$LAB_DIR/rainbowd.log")" 'disk full'
+database 'DROP TRIGGER full; DROP TRIGGER full_too'
+expect_rolled_back 2 'judge: .*1'
+expect_eq 'weights in the kernel' "$(version_count v1 weight_permille) $(version_count v2 weight_permille)" '1000 0'
+
+expect_whole long
+expect_no_drift
+lab_down
