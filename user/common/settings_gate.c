@@ -216,7 +216,7 @@ static int take_kind(const struct field *object, struct gate *gate, struct error
 static int take_margin(const struct field *object, struct gate *gate, struct error *err)
 {
 	bool ratio = gate->kind == GATE_KIND_RATIO;
-	double percent = ratio ? 1 : 20;
+	double percent = ratio ? 2 : 20;
 	int rc;
 
 	if (gate->kind == GATE_KIND_ANSWER)

@@ -79,9 +79,17 @@ int command_undrain(struct service *service, const char *label, struct error *er
 /* The largest share before the last change; the older version of equals. */
 static int default_target(const struct service *service, struct version **target, struct error *err)
 {
-	struct version *best = NULL;
+	const struct rollout *rollout = &service->rollout;
+	struct version *best = NULL, *baseline;
 	size_t i;
 
+	/* After a rollout that went through: where it came from, whatever its last steps were. */
+	*target = rollout->state == ROLLOUT_COMPLETE ? service_find_version(service, rollout->target) : NULL;
+	baseline = service_find_version(service, rollout->baseline);
+	if (*target && (*target)->weight == 1000 && baseline) {
+		*target = baseline;
+		return 0;
+	}
 	for (i = 0; i < service->version_count; i++) {
 		struct version *version = &service->versions[i];
 

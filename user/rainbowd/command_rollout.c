@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include "commands.h"
 #include "common/text.h"
 #include "tuple.h"
@@ -114,6 +115,28 @@ static void leave_superseded(struct service *service, const char *label, struct 
 		version_begin_drain(version, &service->settings.drain, now);
 }
 
+/* Nothing is raised without evidence, unless a person says so. */
+static int check_gates(const struct service *service, bool without_gates, struct error *err)
+{
+	struct gate *defaults = calloc(SETTINGS_GATES_MAX, sizeof(*defaults));
+	const struct gate *gates;
+	size_t i, count, deciding = 0;
+
+	if (!defaults)
+		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
+	gates = settings_gates(&service->settings, defaults, &count);
+	for (i = 0; i < count; i++)
+		deciding += !gates[i].shadow && !(service->protocol == IPPROTO_UDP && gates[i].source == GATE_SOURCE_KERNEL);
+	free(defaults);
+	if (deciding || without_gates)
+		return 0;
+	return error_set(
+	    err, ERROR_PRECONDITION, "gates",
+	    "service %s has no gate that could judge %s; lay some down (rainbowctl apply -f), or say --no-gates: then each "
+	    "step goes on when its hold is over",
+	    service->name, service->protocol == IPPROTO_UDP ? "UDP sessions" : "a rollout");
+}
+
 int command_rollout_start(struct service *service, const struct rollout_start *order, const struct counts *counts,
 			  struct instant now, bool *queued, struct error *err)
 {
@@ -126,6 +149,7 @@ int command_rollout_start(struct service *service, const struct rollout_start *o
 	int rc = service_get_version(service, order->target, &target, err);
 
 	rc = rc ? rc : check_target(service, target, err);
+	rc = rc ? rc : check_gates(service, order->without_gates, err);
 	rc = rc ? rc : rollout_offer(rollout, target->label, plan->on_new_target, now, &action, err);
 	*queued = !rc && action == ROLLOUT_NOTE;
 	if (*queued)

@@ -25,10 +25,19 @@ struct errand {
 	char why[DUTY_WHY_SIZE];
 };
 
+#define RETRY_MS 10000 /* after a database that refused: what was done could not be noted, and would be done again at once */
+
 struct duties {
 	struct daemon *daemon;
+	int64_t patient_until_ms; /* monotonic */
 	LIST_HEAD(, errand) errands;
 };
+
+static void refused(struct duties *duties, const struct error *err)
+{
+	log_error("duties", "%s", err->message);
+	duties->patient_until_ms = monotonic_ms() + RETRY_MS;
+}
 
 static bool is_under_way(const struct duties *duties, uint32_t version, enum duty duty)
 {
@@ -70,8 +79,9 @@ static void store_end(struct errand *errand)
 		outcome = drain_duty_end(&version->duty, &errand->order, errand->why[0] ? errand->why : NULL, instant_now());
 		set_note(&note, errand, change.after, version, outcome);
 		change.note = &note;
+		note.began_us = monotonic_us();
 		if (change_commit(&change, false, &err))
-			log_error("duties", "%s", err.message);
+			refused(errand->duties, &err);
 		else if (errand->why[0])
 			log_warn("duties", "%s: %s", note.sentence, errand->why);
 		note_fini(&note);
@@ -179,7 +189,7 @@ static bool store_duty(struct duties *duties, const struct service *service, uin
 		version->duty = *duty;
 		rc = change_commit(&change, false, &err);
 		if (rc)
-			log_error("duties", "%s", err.message);
+			refused(duties, &err);
 	}
 	change_end(&change);
 	return rc == 0;
@@ -202,7 +212,8 @@ bool duties_step(struct duties *duties, const struct service *service, const str
 	bool changed = false;
 	int i;
 
-	if (version->state == RAINBOW_VERSION_ACTIVE && !duty.drained_since.unix_ms)
+	if ((version->state == RAINBOW_VERSION_ACTIVE && !duty.drained_since.unix_ms) ||
+	    monotonic_ms() < duties->patient_until_ms)
 		return false;
 	for (i = 0; i < DUTIES; i++)
 		facts.under_way[i] = is_under_way(duties, version->id, (enum duty)i);

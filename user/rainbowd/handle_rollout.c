@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include "commands.h"
 #include "common/text.h"
 #include "handlers.h"
@@ -99,9 +98,6 @@ static json_t *warnings_of(struct daemon *daemon, const struct service *service)
 	else if (!settings_judge_quality(&service->settings))
 		json_array_append_new(list, json_string("no quality gate: only transport is judged (latency, resets, failed "
 							"connections), not whether answers are good"));
-	if (service->protocol == IPPROTO_UDP && !service->rollout.without_gates && !service->settings.gates_given)
-		json_array_append_new(list, json_string("the kernel measures no turns and no handshakes of UDP: its gates stay "
-							"inconclusive; give gates of other sources, or --no-gates"));
 	show_advice(daemon, service, list);
 	return list;
 }
@@ -175,6 +171,9 @@ static int read_order(const struct request *request, struct rollout_order *order
 	if (rc)
 		return rc;
 	order->verb = verbs[i].verb;
+	snprintf(request->note->verb, sizeof(request->note->verb), "rollout %s", request->variable[1]);
+	if (full && !json_is_boolean(full))
+		return error_set(err, ERROR_BAD_INPUT, "full", "\"full\" must be true or false");
 	order->full = json_is_true(full);
 	if (order->verb != ROLLOUT_PROMOTE && json_object_size(request->body))
 		return error_set(err, ERROR_BAD_INPUT, "full", "only promote takes full and from_step");
@@ -215,7 +214,6 @@ int handle_rollout_order(struct request *request, json_t **reply, struct error *
 	rc = read_order(request, &order, err);
 	rc = rc ? rc : command_rollout_order(change.after, &order, &change.counts, err);
 	if (!rc) {
-		snprintf(request->note->verb, sizeof(request->note->verb), "rollout %s", request->variable[1]);
 		text_copy(request->note->version, sizeof(request->note->version), change.after->rollout.target);
 		*reply = reply_order(request, &change, order.verb);
 	}

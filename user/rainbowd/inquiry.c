@@ -76,11 +76,13 @@ static void ask_part(struct inquiry *inquiry, enum prometheus_part which, const 
 	const struct gate *gate = &inquiry->gate;
 	const struct rollout *rollout = &service->rollout;
 	bool is_candidate = which == PROMETHEUS_CANDIDATE || which == PROMETHEUS_CANDIDATE_SAMPLES;
+	struct duration step = {now.unix_ms - rollout->step_began.unix_ms};
 	const struct prometheus_names names = {
 	    .version = is_candidate ? rollout->target : rollout->baseline,
 	    .baseline = rollout->baseline,
 	    .service = service->name,
-	    .window = gate->window.ms ? gate->window : (struct duration){now.unix_ms - rollout->step_began.unix_ms},
+	    /* What was before the step is not its doing. */
+	    .window = gate->window.ms && gate->window.ms < step.ms ? gate->window : step,
 	};
 	struct error err;
 
