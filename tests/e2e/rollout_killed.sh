@@ -15,7 +15,7 @@ rollout() { # JQ-FILTER
 
 facts() { # what must be the same before and after
 	lab_show c '' '.services[0] | [.rollout.number, .rollout.state, .rollout.target, .rollout.baseline, .rollout.step,
-		.rollout.began, .rollout.ended, (.versions | map([.label, .weight, .state]))]' api /v1/status
+		.rollout.began, .rollout.ended, (.versions | map([.label, .weight, (.state | sub("drained"; "draining"))]))]' api /v1/status
 }
 
 restart() {

@@ -134,3 +134,7 @@ unit/test_slices_libs       := -lcmocka -ljansson -lm
 programs += unit/test_signal
 unit/test_signal_src := tests/unit/test_signal.c
 unit/test_signal_libs := -lcmocka -ljansson -lm
+
+programs += unit/test_evidence
+unit/test_evidence_src      := tests/unit/test_evidence.c $(rbd)evidence.c $(stats_src)
+unit/test_evidence_libs     := -lcmocka -lm
