@@ -202,6 +202,14 @@ static const struct {
     {set_rollout, CHAT(",\"weights\":{\"v1\":100}"), ""}, /* as they are */
     {set_rollout, CHAT(",\"versions\":[" V1 "," V2 "," V3 "],\"rollout\":{\"target\":\"v3\"}"),
      "+ version v3 of chat with 2 backends | start v3"},
+    /* As exported in the middle of a rollout: the target is not proven on another host, either. */
+    {NULL,
+     "{\"rainbow\":1,\"services\":[{\"name\":\"web\",\"address\":\"10.0.0.2:80\",\"versions\":["
+     "{\"label\":\"a\",\"backends\":[{\"address\":\"10.4.0.1:1\"}]},{\"label\":\"b\",\"backends\":[{\"address\":\"10.4.0.2:1\"}"
+     "]}],"
+     "\"rollout\":{\"target\":\"b\",\"baseline\":\"a\"}}]}",
+     "+ service web on 10.0.0.2:80/tcp | + version a of web with 1 backend | + version b of web with 1 backend | "
+     "~ web weight of a 0 % -> 100 % | start b"},
     {set_target_all, CHAT(",\"rollout\":{\"target\":\"v2\"}"), ""},
     {NULL,
      "{\"rainbow\":1,\"services\":[{\"name\":\"web\",\"address\":\"10.0.0.2:80\",\"protocol\":\"udp\",\"http\":true,"

@@ -5,7 +5,7 @@
  * with what is.
  *
  *   {"rainbow": 1, "services": [{"name", "address": "10.0.0.1:80", "protocol", "affinity", "selection", "stray", "idle_timeout",
- *     "probe_idle", "client_prefix", and the keys of settings.h, with "rollout": {"target": LABEL} beside its steps,
+ *     "probe_idle", "client_prefix", and the keys of settings.h, with "rollout": {"target": LABEL, "baseline": LABEL} beside its steps,
  *     "versions": [{"label", "tuple": {"code", "model", "prompts", "tools"}, "backends": [{"address", "max_sessions"}]}],
  *     "weights": {LABEL: PERCENT or null for the rest}, "steers": [{"range", "version"}]}]}
  *
@@ -64,6 +64,8 @@ struct document_service {
 	struct duration idle_timeout, probe_idle;
 	json_t *settings;               /* the keys of settings_read that are given */
 	char target[RAINBOW_NAME_SIZE]; /* rollout.target; "" */
+	char baseline
+	    [RAINBOW_NAME_SIZE]; /* rollout.baseline: what it is compared with, and what a new service begins with; "" */
 	bool versions_given, steers_given;
 	struct document_version *versions;
 	size_t version_count;

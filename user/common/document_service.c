@@ -290,23 +290,41 @@ static int read_steers(const struct field *object, struct document_service *serv
 
 /* --- settings, and what is left ------------------------------------------------------------------------------------------------------- */
 
-/* rollout.target is no setting: it names a version of this document. */
+/* Names a version of this document; "" if it is not given. */
+static int take_label(const struct field *rollout, const char *key, const struct document_service *service,
+		      char out[RAINBOW_NAME_SIZE], struct error *err)
+{
+	struct field label;
+	int rc;
+
+	if (!field_member(rollout, key, &label))
+		return 0;
+	rc = take_name(rollout, key, "version", out, err);
+	return rc ? rc : check_known(&label, service, out, err);
+}
+
+/* rollout.target and rollout.baseline are no settings. */
 static int take_target(const struct field *object, struct document_service *service, struct error *err)
 {
-	static const char *const keys[] = {"steps", "on_new_target", "target", NULL};
-	struct field rollout, target;
+	static const char *const keys[] = {"steps", "on_new_target", "target", "baseline", NULL};
+	struct field rollout, baseline;
 	json_t *rest;
 	int rc;
 
 	if (!field_member(object, "rollout", &rollout))
 		return 0;
 	rc = field_check_object(&rollout, keys, err);
-	if (rc || !field_member(&rollout, "target", &target))
+	rc = rc ? rc : take_label(&rollout, "target", service, service->target, err);
+	rc = rc ? rc : take_label(&rollout, "baseline", service, service->baseline, err);
+	if (!rc && service->baseline[0] && (!service->target[0] || !strcmp(service->target, service->baseline))) {
+		field_member(&rollout, "baseline", &baseline);
+		rc = field_refuse(&baseline, err, "it is what another version, the target, is compared with");
+	}
+	if (rc || !service->target[0])
 		return rc;
-	rc = take_name(&rollout, "target", "version", service->target, err);
-	rc = rc ? rc : check_known(&target, service, service->target, err);
 	rest = json_copy((json_t *)rollout.json);
 	json_object_del(rest, "target");
+	json_object_del(rest, "baseline");
 	json_object_set_new(service->settings, "rollout", rest);
 	return rc;
 }

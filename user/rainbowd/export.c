@@ -90,7 +90,9 @@ static json_t *export_service(const struct service *service)
 	json_t *object = export_fixed(service), *settings = settings_print(&service->settings), *weights;
 
 	if (under_way)
-		json_object_set_new(json_object_get(settings, "rollout"), "target", json_string(service->rollout.target));
+		json_object_update_new(
+		    json_object_get(settings, "rollout"),
+		    json_pack("{s:s, s:s}", "target", service->rollout.target, "baseline", service->rollout.baseline));
 	json_object_update(object, settings);
 	json_decref(settings);
 	json_object_set_new(object, "versions", export_versions(service));

@@ -209,12 +209,16 @@ static int close_step(struct plan *plan, const struct step *step, struct error *
 }
 
 /* As `rainbowctl rollout start` does; all of the document is in force already. */
-static int start_rollout(struct request *request, const char *service, const char *target, struct error *err)
+static int start_rollout(struct request *request, const struct document_service *wanted, struct error *err)
 {
-	const struct rollout_start order = {.target = target, .reason = request->note->reason};
+	const struct rollout_start order = {
+	    .target = wanted->target,
+	    .baseline = wanted->baseline[0] ? wanted->baseline : NULL,
+	    .reason = request->note->reason,
+	};
 	struct change change;
 	bool queued;
-	int rc = change_begin(&change, request->daemon, service, err);
+	int rc = change_begin(&change, request->daemon, wanted->name, err);
 
 	if (rc)
 		return rc;
@@ -256,7 +260,7 @@ static int do_all(struct plan *plan, struct error *err)
 	}
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct document_service *wanted = plan->steps[i].wanted;
-		int rc = plan->steps[i].starts_rollout ? start_rollout(plan->request, wanted->name, wanted->target, err) : 0;
+		int rc = plan->steps[i].starts_rollout ? start_rollout(plan->request, wanted, err) : 0;
 
 		if (rc)
 			return still_open(rc, &plan->steps[i], err);

@@ -264,13 +264,18 @@ static int set_weights(const struct reconcile *order, struct service *after, str
 	return rc;
 }
 
-/* The first versions of a service: there is nothing to compare the target with, and no session that could suffer. */
-static int give_target_all(const struct reconcile *order, struct service *after, struct error *err)
+/*
+ * The first versions of a service. With a baseline, as in a document exported in the middle of a rollout, the target is as unproven as it
+ * was; without one there is nothing to compare it with, and no session that could suffer.
+ */
+static int give_first_all(const struct reconcile *order, struct service *after, struct error *err)
 {
+	const struct document_service *wanted = order->wanted;
 	struct weight_order all = {.permille = 1000};
 
-	text_copy(all.label, sizeof(all.label), order->wanted->target);
-	return placed(order, command_set_weights(after, &all, 1, order->counts, err), err, "rollout.target");
+	text_copy(all.label, sizeof(all.label), wanted->baseline[0] ? wanted->baseline : wanted->target);
+	return placed(order, command_set_weights(after, &all, 1, order->counts, err), err,
+		      wanted->baseline[0] ? "rollout.baseline" : "rollout.target");
 }
 
 /* Those of new versions were never in force: no rollback may lead to them. */
@@ -386,7 +391,7 @@ int reconcile_open(const struct reconcile *order, struct service *after, struct 
 	rc = rc ? rc : set_versions(order, after, err);
 	rc = rc ? rc : set_weights(order, after, err);
 	if (!rc && order->wanted->target[0] && !had_versions)
-		rc = give_target_all(order, after, err);
+		rc = give_first_all(order, after, err);
 	if (!had_versions)
 		forget_weights(after);
 	return rc ? rc : drain_all_unnamed(order, after, err);
