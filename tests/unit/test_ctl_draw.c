@@ -124,7 +124,7 @@ static void test_drain(void **state)
 		0, false);
 
 	(void)state;
-	assert_non_null(strstr(line_of(text, "#  v1"), " never  ~4h (9 in 10: 9h) "));
+	assert_non_null(strstr(line_of(text, "#  v1"), " never     ~4h (9 in 10: 9h) "));
 	assert_non_null(strstr(line_of(text, "=  v2"), " ~1m "));
 	assert_non_null(strstr(line_of(text, "+  v3"), "  ? "));
 	for (size_t i = 0; i < COUNT(lines); i++)
