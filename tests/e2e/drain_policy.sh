@@ -217,8 +217,8 @@ warnings() {
 	expect_eq 'calls while nobody is there' "$(calls_for w2)" 0
 	lab_rainbowd_start tc
 	wait_until 5 'the warning' is_eq 1 calls_for w2
-	wait_until 5 'the warning to be done' is_eq done drain_of web w2 .duties.on_warn.outcome
-	wait_until 5 'the backends to be warned' is_eq done drain_of web w2 .duties.warn_backends.outcome
+	wait_until 5 'the warning to be done' is_eq 'done' drain_of web w2 .duties.on_warn.outcome
+	wait_until 5 'the backends to be warned' is_eq 'done' drain_of web w2 .duties.warn_backends.outcome
 	lab_rainbowd_kill
 	lab_rainbowd_start tc
 	wait_until 30 'w2 to be drained' is_eq drained version_json web w2 .state
@@ -254,7 +254,7 @@ failing_hook() {
 	expect_code 0 lab_ctl status chat
 	expect_match 'what status says' "$E2E_OUT" 'v1: on_warn failed \(try 2\): .*503.*; it is called again'
 	rm "$LAB_DIR/url.status"
-	wait_until 15 'the third try to go well' is_eq done drain_of chat v1 .duties.on_warn.outcome
+	wait_until 15 'the third try to go well' is_eq 'done' drain_of chat v1 .duties.on_warn.outcome
 	times=$(calls '[.[].at_ms] | "\(.[1] - .[0]) \(.[2] - .[1]) \(length)"' "$log")
 	say "ms between the tries, and how many: $times"
 	expect_between 'ms from the first to the second' "${times%% *}" 1000 3000
@@ -347,7 +347,7 @@ kept_warm() {
 	wait_until 15 'v3 to be given up' is_eq 1 calls_for v3
 	expect_between 'ms from the second drain to the call' $(($(call_of v3 0 .at_ms) - drained)) 3000 8000
 	expect_eq 'what is told' "$(call_of v3 0 '.facts | "\(.event) \(.service) \(.version) \(.sessions)"')" 'drained chat v3 0'
-	wait_until 5 'the outcome' is_eq done drain_of chat v3 .duties.on_drained.outcome
+	wait_until 5 'the outcome' is_eq 'done' drain_of chat v3 .duties.on_drained.outcome
 
 	part 'rolled back to while it is warm: it is not given up'
 	ctl drain chat v4
@@ -440,11 +440,12 @@ eta() {
 	lab_until_stat second 10 '.live == 5'
 	ctl set-weight soon s1=100
 	ctl drain soon s2
-	wait_until 3 'an estimate' is_eq durations drain_of soon s2 .eta_basis
+	wait_until 5 'a sweep that has seen these five' is_eq true version_json soon s2 '.oldest_seconds < 4'
+	expect_eq 'the basis' "$(drain_of soon s2 .eta_basis)" durations
 	even=$(drain_of soon s2 .eta_seconds) most=$(drain_of soon s2 .eta_p90_seconds)
 	say "all will have ended in $even s, 9 in 10: $most s"
-	expect_between 'seconds, with even odds' "$even" 1 15
-	expect_between 'seconds, 9 in 10' "$most" "$even" 15
+	expect_between 'seconds, with even odds' "$even" 2 40
+	expect_between 'seconds, 9 in 10' "$most" "$even" 40
 	expect_whole second
 	wait_until 10 's2 to be drained' is_eq drained version_json soon s2 .state
 	expect_eq 'the ETA of what is over' "$(drain_of soon s2 '[.eta_seconds, .eta_p90_seconds] | @csv')" 0,0
