@@ -35,9 +35,11 @@ static __always_inline void sweep_list(struct sweep_state *s, const struct rainb
 static __always_inline void sweep_age(const struct sweep_state *s, struct rainbow_census *census, __u32 opened)
 {
 	__s32 age = (__s32)(s->second - opened);
-	__u32 bin = rainbow_signal_bin(age > 0 ? (__u32)age : 0);
+	__u64 bin = rainbow_signal_bin(age > 0 ? (__u32)age : 0);
 
-	if (bin < RAINBOW_SIGNAL_BINS) /* always so, but the verifier can not know */
+	/* Always so, but the verifier can not know; and Linux 6.1 wants the very register compared that is the index. */
+	asm volatile("" : "+r"(bin));
+	if (bin < RAINBOW_SIGNAL_BINS)
 		census->age[bin]++;
 }
 
