@@ -26,7 +26,9 @@ struct sweep_state {
 	__u32 ghosts;
 	__u32 ghost_limit;
 	__u32 vanished;
-	__u32 since; /* jiffies since the sweep before */
+	__u32 since;  /* jiffies since the sweep before */
+	__u32 second; /* CLOCK_MONOTONIC; the sweep alone knows it */
+	__u32 reserved;
 	__u64 entries;
 };
 

@@ -31,7 +31,19 @@ static __always_inline void sweep_list(struct sweep_state *s, const struct rainb
 	s->due = index + 1;
 }
 
-static __always_inline void sweep_census(const struct rainbow_pin *pin)
+/* Signed: it may have begun before the boot, or in a second that came after the sweep began. */
+static __always_inline void sweep_age(const struct sweep_state *s, struct rainbow_census *census, __u32 opened)
+{
+	__s32 age = (__s32)(s->second - opened);
+	__u64 bin = rainbow_signal_bin(age > 0 ? (__u32)age : 0);
+
+	/* Always so, but the verifier can not know; and Linux 6.1 wants the very register compared that is the index. */
+	asm volatile("" : "+r"(bin));
+	if (bin < RAINBOW_SIGNAL_BINS)
+		census->age[bin]++;
+}
+
+static __always_inline void sweep_census(const struct sweep_state *s, const struct rainbow_pin *pin)
 {
 	__u32 version = pin->version;
 	struct rainbow_census *census = bpf_map_lookup_elem(&rainbow_census, &version);
@@ -46,6 +58,7 @@ static __always_inline void sweep_census(const struct rainbow_pin *pin)
 	/* Signed: a session may be older than the boot. */
 	if (!census->oldest || (__s32)pin->opened < (__s32)census->oldest)
 		census->oldest = pin->opened ? pin->opened : 1;
+	sweep_age(s, census, pin->opened);
 }
 
 static __always_inline void sweep_client(struct sweep_state *s, const struct rainbow_flow *key, struct rainbow_pin *client,
@@ -60,7 +73,7 @@ static __always_inline void sweep_client(struct sweep_state *s, const struct rai
 		s->idled++;
 		return;
 	}
-	sweep_census(client);
+	sweep_census(s, client);
 }
 
 static __always_inline int is_idle(const struct sweep_state *s, const struct rainbow_pin *pin,
@@ -94,7 +107,7 @@ static __always_inline void sweep_live(struct sweep_state *s, const struct rainb
 	}
 	if (service->probe_idle_seconds && service->protocol == 6 && ghost_look(s, key, pin, service->probe_idle_seconds))
 		return;
-	sweep_census(pin);
+	sweep_census(s, pin);
 }
 
 static __always_inline void sweep_killed(struct sweep_state *s, const struct rainbow_flow *key, struct rainbow_pin *pin)
@@ -191,6 +204,7 @@ static __always_inline int sweep_all(struct rainbow_sweep *out)
 	out->jiffies = bpf_jiffies64();
 	meta->swept = out->jiffies;
 	sweep_begin(&s, meta);
+	s.second = (__u32)(bpf_ktime_get_ns() / 1000000000);
 	s.since =
 	    out->previous && out->jiffies - out->previous < 0xffffffff ? (__u32)(out->jiffies - out->previous) : 0xffffffff;
 	bpf_for_each_map_elem(&rainbow_table, sweep_bucket, &s, 0);

@@ -412,6 +412,8 @@ struct rainbow_hook {
 };
 RAINBOW_SIZE_IS(struct rainbow_hook, 28);
 
+#define RAINBOW_SIGNAL_BINS 240 /* of a histogram: signal.h */
+
 /* rainbow_census: ARRAY[versions + 1], mapped. What the last sweep counted; zeroed by rainbowd before each. */
 struct rainbow_census {
 	__u64 live; /* sessions counted one by one: the check on rainbow_version.live */
@@ -419,8 +421,9 @@ struct rainbow_census {
 	__u64 pending; /* nursery entries not older than nursery_seconds */
 	__u32 oldest;  /* smallest `opened` of a live session, CLOCK_MONOTONIC seconds; 0 none */
 	__u32 flows;   /* live flows of client sessions: not counted as sessions, but connections that somebody holds */
+	__u32 age[RAINBOW_SIGNAL_BINS]; /* live sessions by their age in seconds, in the bins of signal.h */
 };
-RAINBOW_SIZE_IS(struct rainbow_census, 32);
+RAINBOW_SIZE_IS(struct rainbow_census, 32 + 4 * RAINBOW_SIGNAL_BINS);
 
 /*
  * rainbow_due: ARRAY[RAINBOW_DUE], mapped. What the sweep found for rainbowd to ask: sessions told to die whose ends have not both

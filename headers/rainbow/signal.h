@@ -9,8 +9,6 @@
 
 #include <rainbow/maps.h>
 
-#define RAINBOW_SIGNAL_BINS 240
-
 /* floor(log2(value)), value not 0. No loop: BPF has no instruction for it. */
 static inline __u32 rainbow_log2(__u32 value)
 {

@@ -290,6 +290,44 @@ static void test_census(void **state)
 	counts_check(&world);
 }
 
+/* A live session that began so many seconds ago. */
+static void live_since(struct scene *scene, uint16_t port, int32_t seconds)
+{
+	struct rainbow_flow flow;
+	struct rainbow_pin pin;
+
+	scene_port(scene, port);
+	scene_play(scene, LIVE);
+	flow = scene_flow(scene);
+	assert_true(world_pin(&world, &flow, &pin));
+	pin.opened = world_seconds() - (uint32_t)seconds;
+	world_put_pin(&world, &flow, &pin);
+}
+
+/* The second may turn between here and the sweep: so the ages lie at the beginning of wide bins, but for the first. */
+static void test_ages(void **state)
+{
+	static const int32_t ages[] = {64, 65, 3600, 86400, INT32_MAX};
+	struct scene scene;
+	uint32_t bin, sum = 0;
+
+	(void)state;
+	set(&scene, CLOSING);
+	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++)
+		live_since(&scene, (uint16_t)(1001 + i), ages[i] - (ages[i] == INT32_MAX));
+	live_since(&scene, 1011, -100); /* of a second to come */
+	world_sweep(&world, 0);
+	assert_int_equal(world.census[1].age[0], 1);
+	assert_int_equal(world.census[1].age[rainbow_signal_bin(64)], 2);
+	assert_int_equal(world.census[1].age[rainbow_signal_bin(3600)], 1);
+	assert_int_equal(world.census[1].age[rainbow_signal_bin(86400)], 1);
+	assert_int_equal(world.census[1].age[rainbow_signal_bin(INT32_MAX - 1)], 1);
+	for (bin = 0; bin < RAINBOW_SIGNAL_BINS; bin++)
+		sum += world.census[1].age[bin];
+	assert_int_equal(sum, world.census[1].live);
+	counts_check(&world);
+}
+
 /* --- the order to close ------------------------------------------------------------------------------------------------- */
 
 static void test_close(void **state)
@@ -419,6 +457,7 @@ int main(void)
 	    cmocka_unit_test(test_due_is_limited),
 	    cmocka_unit_test(test_due_is_not_for_udp),
 	    cmocka_unit_test(test_census),
+	    cmocka_unit_test(test_ages),
 	    cmocka_unit_test(test_close),
 	    cmocka_unit_test(test_close_for_idleness),
 	    cmocka_unit_test(test_close_after_the_end),

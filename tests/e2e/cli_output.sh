@@ -19,7 +19,8 @@ VERSION = dict(label=text, state=text, weight=number, share_of_new=maybe_number,
                drain=(dict, type(None)), tuple=dict, backends=list)
 SESSIONS = dict(live=int, closing=int, opened=int, ended=dict, refused=int)
 ENDED = dict(fin=int, reset_client=int, reset_server=int, idle=int, forced=int, vanished=int)
-DRAIN = dict(started=text, deadline=maybe_text, on_deadline=text, remaining=int, eta_seconds=maybe_number)
+DRAIN = dict(started=text, deadline=maybe_text, on_deadline=text, remaining=int, eta_seconds=maybe_number,
+             eta_p90_seconds=maybe_number, eta_basis=text, duties=dict)
 TUPLE = dict(code=maybe_text, model=maybe_text, prompts=maybe_text, tools=maybe_text)
 BACKEND = dict(address=text, port=int, healthy=(bool, type(None)), live=int, max_sessions=(int, type(None)))
 

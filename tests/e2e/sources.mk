@@ -13,3 +13,9 @@ e2e/race_libs   := -lpthread
 programs += e2e/blind
 e2e/blind_src   := tests/e2e/blind.c tests/e2e/ends.c
 e2e/blind_libs  := -lpthread
+# No program: it is preloaded into rainbowd.
+test-programs: $(BUILD)/tests/e2e/no_sweep.so
+$(BUILD)/tests/e2e/no_sweep.so: tests/e2e/no_sweep.c Makefile
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -fsanitize=%,$(cflags)) -Wno-missing-prototypes -fPIC -shared $< -o $@ -ldl

@@ -80,6 +80,59 @@ static void test_zero_is_zero(void **state)
 	free(text);
 }
 
+#define DRAINING(label, eta, p90, duty)                                                                                        \
+	"{\"label\":\"" label "\",\"state\":\"draining\",\"weight\":0,\"sessions\":{\"live\":3},\"drain\":{\"deadline\":null," \
+	"\"eta_seconds\":" eta ",\"eta_p90_seconds\":" p90 ",\"duties\":{\"on_warn\":" duty                                    \
+	",\"warn_backends\":null,\"on_drained\":{\"outcome\":\"open\",\"tries\":0,\"tried\":null,\"why\":null}}}}"
+
+static void test_drain(void **state)
+{
+	static const char *const lines[] = {
+	    "v2: on_warn failed (try 2): exit code 3; it is called again",
+	    "v3: on_warn failed (try 4): no answer; it is given up",
+	};
+	char *text =
+	    drawn(
+		VIEW_STATUS,
+		STATUS(DRAINING(
+		    "v1", "14400", "32400",
+		    "{\"outcome\":\"done\",\"tries\":1,\"tried\":\"x\",\"why\":null}") "," DRAINING("v2", "60", "60",
+												    "{\"outcome\":\"open\","
+												    "\"tries\":2,\"tried\":"
+												    "\"x\",\"why\":\"exit code "
+												    "3\"}") "," DRAINING("v3",
+															 "null",
+															 "null",
+															 "{\"ou"
+															 "tcome"
+															 "\":"
+															 "\"giv"
+															 "en_"
+															 "up\","
+															 "\"tri"
+															 "es\":"
+															 "4,"
+															 "\"tri"
+															 "ed\":"
+															 "\"x\""
+															 ",\"wh"
+															 "y\":"
+															 "\"no "
+															 "answe"
+															 "r\""
+															 "}")),
+		0, false);
+
+	(void)state;
+	assert_non_null(strstr(line_of(text, "#  v1"), " never     ~4h (9 in 10: 9h) "));
+	assert_non_null(strstr(line_of(text, "=  v2"), " ~1m "));
+	assert_non_null(strstr(line_of(text, "+  v3"), "  ? "));
+	for (size_t i = 0; i < COUNT(lines); i++)
+		assert_non_null(strstr(text, lines[i]));
+	assert_string_equal(line_of(text, "v1: "), "");
+	free(text);
+}
+
 /* A reply of another release, or of something else: drawn as unknown, without harm. */
 static void test_strange_replies(void **state)
 {
@@ -279,6 +332,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_unknown_is_not_zero),
 	    cmocka_unit_test(test_zero_is_zero),
+	    cmocka_unit_test(test_drain),
 	    cmocka_unit_test(test_strange_replies),
 	    cmocka_unit_test(test_escapes_stay_out),
 	    cmocka_unit_test(test_changes),

@@ -128,21 +128,6 @@ static void test_close_after(void **state)
 	assert_int_equal(drain_close_after(&drain, 0, 5000, after(15)).unix_ms, 0);
 }
 
-static void test_eta(void **state)
-{
-	struct drain endless = {.started = after(0)}, until_100 = {.started = after(0), .deadline = after(100)};
-
-	(void)state;
-	assert_int_equal(drain_eta_ms(&endless, 0, 0, 0, after(5)), 0);
-	assert_int_equal(drain_eta_ms(&endless, 10, 0, 60000, after(5)), -1);
-	assert_int_equal(drain_eta_ms(&endless, 10, 5, 60000, after(5)), 120000);
-	assert_int_equal(drain_eta_ms(&endless, 10, 5, 0, after(5)), -1);
-	assert_int_equal(drain_eta_ms(&until_100, 10, 0, 60000, after(5)), 105000);
-	assert_int_equal(drain_eta_ms(&until_100, 10, 5, 60000, after(90)), 20000);
-	assert_int_equal(drain_eta_ms(&until_100, 10, 600, 60000, after(5)), 1000);
-	assert_int_equal(drain_eta_ms(&until_100, 10, 5, 60000, after(500)), 0);
-}
-
 static void test_pace_rate(void **state)
 {
 	static const struct {
@@ -218,7 +203,6 @@ int main(void)
 	    cmocka_unit_test(test_the_clock_was_set_back),
 	    cmocka_unit_test(test_closing),
 	    cmocka_unit_test(test_close_after),
-	    cmocka_unit_test(test_eta),
 	    cmocka_unit_test(test_pace_rate),
 	    cmocka_unit_test(test_pace_is_in_order_and_in_time),
 	    cmocka_unit_test(test_drift),

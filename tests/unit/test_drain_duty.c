@@ -277,6 +277,46 @@ static void test_stored(void **state)
 	json_decref(printed);
 }
 
+static json_t *shown_of(json_t *shown, enum duty which)
+{
+	return json_object_get(shown, duty_name(which));
+}
+
+static const char *shown_outcome(json_t *shown, enum duty which)
+{
+	return json_string_value(json_object_get(shown_of(shown, which), "outcome"));
+}
+
+/* Of what it is about now; null without a hook. */
+static void test_shown(void **state)
+{
+	struct drain_policy policy = policy_init();
+	struct duty_order warn = {.duty = DUTY_WARN, .about = after(60 * MINUTE), .number = 1};
+	struct drain_duty duty = {0};
+	json_t *shown;
+
+	(void)state;
+	policy.on_drained[0] = '\0';
+	drain_duty_end(&duty, &warn, "no answer", after(46 * MINUTE));
+	shown = drain_duty_show(&duty, &policy, after(60 * MINUTE));
+	assert_string_equal(shown_outcome(shown, DUTY_WARN), "open");
+	assert_int_equal(json_integer_value(json_object_get(shown_of(shown, DUTY_WARN), "tries")), 1);
+	assert_string_equal(json_string_value(json_object_get(shown_of(shown, DUTY_WARN), "why")), "no answer");
+	assert_true(json_is_string(json_object_get(shown_of(shown, DUTY_WARN), "tried")));
+	assert_string_equal(shown_outcome(shown, DUTY_WARN_BACKENDS), "open");
+	assert_true(json_is_null(json_object_get(shown_of(shown, DUTY_WARN_BACKENDS), "tried")));
+	assert_true(json_is_null(shown_of(shown, DUTY_DRAINED)));
+	json_decref(shown);
+	drain_duty_end(&duty, &warn, NULL, after(46 * MINUTE));
+	shown = drain_duty_show(&duty, &policy, after(60 * MINUTE));
+	assert_string_equal(shown_outcome(shown, DUTY_WARN), "done");
+	assert_true(json_is_null(json_object_get(shown_of(shown, DUTY_WARN), "why")));
+	json_decref(shown);
+	shown = drain_duty_show(&duty, &policy, after(90 * MINUTE)); /* another deadline */
+	assert_string_equal(shown_outcome(shown, DUTY_WARN), "open");
+	json_decref(shown);
+}
+
 static void test_not_read(void **state)
 {
 	static const struct {
@@ -409,6 +449,7 @@ int main(void)
 	    cmocka_unit_test(test_drained),
 	    cmocka_unit_test(test_not_kept_warm),
 	    cmocka_unit_test(test_stored),
+	    cmocka_unit_test(test_shown),
 	    cmocka_unit_test(test_not_read),
 	    cmocka_unit_test(test_room),
 	    cmocka_unit_test(test_room_sentence),

@@ -211,6 +211,25 @@ static void test_edges(void **state)
 	assert_true(eta.median_ms > 1024 && eta.median_ms < 1100 && eta.p90_ms == 1100);
 }
 
+/* Whole seconds by the bins of a sweep, to milliseconds. */
+static void test_census(void **state)
+{
+	uint64_t ages[BINS] = {0}, wanted[BINS] = {0};
+	uint32_t seconds[BINS] = {0};
+
+	(void)state;
+	seconds[rainbow_signal_bin(0)] = 7;
+	seconds[rainbow_signal_bin(3)] = 2;
+	seconds[rainbow_signal_bin(100)] = 1; /* of the bin from 96 to 103 */
+	seconds[BINS - 1] = 1;                /* 136 years */
+	eta_add_census(ages, seconds);
+	wanted[rainbow_signal_bin(500)] = 7;
+	wanted[rainbow_signal_bin(3500)] = 2;
+	wanted[rainbow_signal_bin(100000)] = 1;
+	wanted[BINS - 1] = 1;
+	assert_memory_equal(ages, wanted, sizeof(ages));
+}
+
 static void test_advice(void **state)
 {
 	uint64_t ends[BINS] = {0};
@@ -254,6 +273,7 @@ int main(void)
 	    cmocka_unit_test(test_by_hand),
 	    cmocka_unit_test(test_unknown),
 	    cmocka_unit_test(test_edges),
+	    cmocka_unit_test(test_census),
 	    cmocka_unit_test(test_advice),
 	    cmocka_unit_test(test_quantiles),
 	};

@@ -154,6 +154,33 @@ static void draw_quarantine(const struct scene *scene)
 	}
 }
 
+/* "v1: on_warn failed (try 2): no answer; it is called again" */
+static void draw_duty(const struct screen *screen, const json_t *version, const char *name, const json_t *duty)
+{
+	bool given_up = !strcmp(member_text(duty, "outcome"), "given_up");
+	const json_t *why = json_object_get(duty, "why");
+	char text[512], safe[512], tries[VALUE_SIZE];
+
+	if (!json_is_string(why))
+		return;
+	snprintf(text, sizeof(text), "%s: %s failed (try %s): %s; %s", member_text(version, "label"), name,
+		 value_count(json_object_get(duty, "tries"), tries), value_text(why),
+		 given_up ? "it is given up" : "it is called again");
+	fprintf(screen->out, "  %s%s%s\n", screen_style(screen, given_up ? STYLE_BAD : STYLE_WARN),
+		text_shown(screen, text, safe, sizeof(safe)), screen_plain(screen));
+}
+
+static void draw_duties(const struct scene *scene)
+{
+	for (size_t i = 0; i < scene->count; i++) {
+		const json_t *version = json_array_get(scene->versions, i);
+		json_t *duties = json_object_get(json_object_get(version, "drain"), "duties"), *duty;
+		const char *name;
+
+		json_object_foreach(duties, name, duty) draw_duty(scene->screen, version, name, duty);
+	}
+}
+
 static void cell_state(struct table *table, const struct screen *screen, const json_t *version)
 {
 	const char *state = member_text(version, "state");
@@ -195,13 +222,10 @@ static void cell_deadline(struct table *table, const struct screen *screen, cons
 
 static void cell_eta(struct table *table, const struct screen *screen, const json_t *version)
 {
-	const json_t *eta = json_object_get(json_object_get(version, "drain"), "eta_seconds");
 	char buf[VALUE_SIZE];
 
-	if (!is_draining(version))
-		table_cell(table, STYLE_PLAIN, screen_none(screen));
-	else
-		table_cellf(table, STYLE_PLAIN, "%s%s", value_unknown(eta) ? "" : "~", value_seconds(eta, buf));
+	table_cell(table, STYLE_PLAIN,
+		   is_draining(version) ? value_eta(json_object_get(version, "drain"), buf) : screen_none(screen));
 }
 
 /* null is "there is none" where there is nothing to have it of, and unknown elsewhere. */
@@ -285,6 +309,7 @@ static void draw_service(const struct scene *scene, bool detail)
 	draw_bar_of(scene, "live", live_of);
 	draw_table_of_versions(scene);
 	draw_quarantine(scene);
+	draw_duties(scene);
 }
 
 static void draw_hooks(const json_t *daemon, const struct screen *screen)

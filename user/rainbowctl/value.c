@@ -56,6 +56,21 @@ const char *value_seconds(const json_t *json, char *buf)
 	return duration_format(duration, buf);
 }
 
+const char *value_eta(const json_t *drain, char *buf)
+{
+	const json_t *median = json_object_get(drain, "eta_seconds"), *p90 = json_object_get(drain, "eta_p90_seconds");
+	char even[VALUE_SIZE], most[VALUE_SIZE];
+
+	if (!json_is_number(median))
+		return unknown;
+	value_seconds(median, even);
+	if (!json_is_number(p90) || !strcmp(value_seconds(p90, most), even))
+		snprintf(buf, VALUE_SIZE, "~%.32s", even);
+	else
+		snprintf(buf, VALUE_SIZE, "~%.32s (9 in 10: %.32s)", even, most);
+	return buf;
+}
+
 const char *value_text(const json_t *json)
 {
 	return json_is_string(json) ? json_string_value(json) : unknown;

@@ -19,6 +19,8 @@ const char *value_count(const json_t *json, char *buf);
 const char *value_percent(const json_t *json, char *buf);
 /* A number of seconds: "2h5m" */
 const char *value_seconds(const json_t *json, char *buf);
+/* When a drain is over: "~4h (9 in 10: 9h)"; "?" while rainbowd can not tell. */
+const char *value_eta(const json_t *drain, char *buf);
 /* A string as it is. */
 const char *value_text(const json_t *json);
 /* "10.0.0.1:80", "[2001:db8::1]:80" from a string, or from an object with address and perhaps port. */

@@ -69,17 +69,20 @@ static const char *deadline_text(const json_t *version, char *buf, size_t size)
 	return buf;
 }
 
-/* rainbowd's estimate, which knows more than we saw; else our own. */
-static const char *eta_text(const struct wait *wait, const json_t *version, char buf[DURATION_TEXT_SIZE])
+/* rainbowd's estimate, which knows more than we saw; else the pace that we saw, going on. */
+static const char *eta_text(const struct wait *wait, const json_t *version, char buf[VALUE_SIZE])
 {
-	const json_t *eta = json_object_get(json_object_get(version, "drain"), "eta_seconds");
-	struct duration left = {json_is_number(eta) ? (int64_t)json_number_value(eta) * 1000
-						    : progress_eta_ms(&wait->progress)};
+	const json_t *drain = json_object_get(version, "drain");
+	struct duration left = {progress_eta_ms(&wait->progress)};
+	char pace[DURATION_TEXT_SIZE];
 
+	if (json_is_number(json_object_get(drain, "eta_seconds")))
+		return value_eta(drain, buf);
 	if (left.ms < 0)
 		return "?";
 	left.ms = left.ms / 1000 * 1000;
-	return duration_format(left, buf);
+	snprintf(buf, VALUE_SIZE, "%s at this pace", duration_format(left, pace));
+	return buf;
 }
 
 static void draw_bar(const struct wait *wait)
@@ -99,10 +102,10 @@ static void draw_bar(const struct wait *wait)
 	fprintf(screen->out, "%s %3d %%  ", screen_plain(screen), percent);
 }
 
-/* "38 of 100 live, 4.2/min, ETA 9m, deadline in 2h5m" */
+/* "38 of 100 live, 4.2/min, ETA ~9m (9 in 10: 14m), deadline in 2h5m" */
 static void draw_numbers(const struct wait *wait, const json_t *version)
 {
-	char live[VALUE_SIZE], eta[DURATION_TEXT_SIZE], deadline[64];
+	char live[VALUE_SIZE], eta[VALUE_SIZE], deadline[64];
 	double pace = progress_pace(&wait->progress);
 	FILE *out = wait->screen->out;
 

@@ -173,6 +173,12 @@ static bool drain_is_same(const struct version *was, const struct version *versi
 	       was->drain.on_deadline == version->drain.on_deadline;
 }
 
+/* When the kernel closes what is left depends on it. */
+static bool pace_is_same(const struct service *before, const struct service *after)
+{
+	return before && before->settings.drain.pace == after->settings.drain.pace;
+}
+
 /* 6. What takes no more new sessions, once no wheel in use names it. */
 static int close_versions(struct datapath *dp, const struct service *before, const struct service *after, struct error *err)
 {
@@ -190,7 +196,8 @@ static int close_versions(struct datapath *dp, const struct service *before, con
 	for (i = 0; after && i < after->version_count; i++) {
 		const struct version *version = &after->versions[i];
 
-		if (version->state == RAINBOW_VERSION_ACTIVE || drain_is_same(version_before(before, version->id), version))
+		if (version->state == RAINBOW_VERSION_ACTIVE ||
+		    (pace_is_same(before, after) && drain_is_same(version_before(before, version->id), version)))
 			continue;
 		entry_set_state(dp, version->id, version->state);
 		rc = set_deadline(dp, after, version, err);
@@ -224,7 +231,7 @@ static bool closes_something(const struct service *before, const struct service 
 
 	if (!before)
 		return true;
-	if (!after || before->steer_count || before->version_count != after->version_count)
+	if (!after || before->steer_count || before->version_count != after->version_count || !pace_is_same(before, after))
 		return true;
 	for (i = 0; i < after->version_count; i++)
 		if (before->versions[i].backend_count != after->versions[i].backend_count ||

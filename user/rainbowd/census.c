@@ -11,14 +11,7 @@
 #define VERSIONS         (RAINBOW_MAX_VERSIONS + 1)
 #define SWEEP_EVERY_MS   1000
 #define SWEEP_SOONEST_MS 50
-#define SWEEP_SHARE      20   /* a sweep takes at most one part in so many of the time */
-#define PULSES           13   /* samples of ended sessions ... */
-#define PULSE_MS         5000 /* ... so far apart: a minute */
-
-struct pulse {
-	int64_t at_ms;
-	uint64_t ended[VERSIONS];
-};
+#define SWEEP_SHARE      20 /* a sweep takes at most one part in so many of the time */
 
 struct census {
 	struct daemon *daemon;
@@ -34,8 +27,6 @@ struct census {
 	bool drift_known;
 	uint64_t drift;      /* found by the last two */
 	uint64_t last_drift; /* found by the last one */
-	struct pulse pulses[PULSES];
-	unsigned int pulse_count;
 };
 
 struct sweep_job {
@@ -107,21 +98,6 @@ static void fold_drift(struct census *census, uint64_t found)
 	census->drift_known = true;
 }
 
-static void fold_pulse(struct census *census, const struct sweep_job *job)
-{
-	struct pulse *newest = census->pulse_count ? &census->pulses[0] : NULL;
-	uint32_t id;
-
-	if (newest && job->ended_ms - newest->at_ms < PULSE_MS)
-		return;
-	memmove(&census->pulses[1], &census->pulses[0], (PULSES - 1) * sizeof(struct pulse));
-	if (census->pulse_count < PULSES)
-		census->pulse_count++;
-	census->pulses[0].at_ms = job->ended_ms;
-	for (id = 1; id < VERSIONS; id++)
-		census->pulses[0].ended[id] = job->after[id].ended;
-}
-
 static void complain(struct census *census, const struct error *err)
 {
 	if (!census->complained)
@@ -152,7 +128,6 @@ static void sweep_done(struct work *work)
 	census->began = job->sweep.jiffies;
 	memcpy(census->counted, job->counted, sizeof(census->counted));
 	fold_drift(census, sum_drift(job));
-	fold_pulse(census, job);
 	free(job);
 	census->listener(census->daemon, datapath_due(census->daemon->datapath), due);
 }
@@ -234,17 +209,4 @@ bool census_drift(const struct census *census, uint64_t *drift)
 {
 	*drift = census->drift;
 	return census->drift_known;
-}
-
-uint64_t census_ended(const struct census *census, uint32_t version, int64_t *window_ms)
-{
-	const struct pulse *oldest;
-	uint64_t now = census_count_ended(datapath_version(census->daemon->datapath, version));
-
-	*window_ms = 0;
-	if (!census->pulse_count)
-		return 0;
-	oldest = &census->pulses[census->pulse_count - 1];
-	*window_ms = monotonic_ms() - oldest->at_ms;
-	return now >= oldest->ended[version] ? now - oldest->ended[version] : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the kernel counts, read back: a sweep every second or so (20 times its own duration at least) in the worker's thread, and
- * what follows from it: oldest session, drift, pace of ends. What no sweep has told yet is unknown, never 0.
+ * what follows from it: ages, drift. What no sweep has told yet is unknown, never 0.
  */
 #ifndef RAINBOW_CENSUS_H
 #define RAINBOW_CENSUS_H
@@ -26,8 +26,6 @@ const struct rainbow_census *census_of(const struct census *census, uint32_t ver
 int64_t census_began_ms(const struct census *census);
 /* False: unknown. Only what two sweeps in a row have found. */
 bool census_drift(const struct census *census, uint64_t *drift);
-/* Sessions of the version that ended in the last minute (or less: *window_ms). */
-uint64_t census_ended(const struct census *census, uint32_t version, int64_t *window_ms);
 /* How long the last sweep took; -1: unknown. */
 int64_t census_duration_ms(const struct census *census);
 /* The counters' sum of ended sessions, now. */

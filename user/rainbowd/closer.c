@@ -116,7 +116,21 @@ static void job_abandon(struct closer *closer, struct closing *job)
 		job_free(job);
 }
 
-/* Does the model still give this order? A version that is kept after all must not lose one session more. */
+static const struct service *service_of(const struct closing *job)
+{
+	const struct model *model = &job->daemon->model;
+	size_t i;
+
+	for (i = 0; i < model->count; i++)
+		if (model->services[i]->id == job->order.service)
+			return model->services[i];
+	return NULL;
+}
+
+/*
+ * Does the model still give this order? A version that is kept after all must not lose one session more; and where the pace is another
+ * now, the keeper orders anew.
+ */
 static bool job_is_wanted(const struct closing *job)
 {
 	const struct version *version = model_find_version(&job->daemon->model, job->order.service, job->order.version);
@@ -127,7 +141,8 @@ static bool job_is_wanted(const struct closing *job)
 		return !job->finished;
 	if (job->order.purpose == CLOSER_EVICT)
 		return version->eviction.asked.unix_ms != 0;
-	return drain_is_closing(version->state, &version->drain, instant_now());
+	return job->order.rate == service_of(job)->settings.drain.pace &&
+	       drain_is_closing(version->state, &version->drain, instant_now());
 }
 
 static void tell_found(const struct closing *job)
@@ -253,17 +268,6 @@ static bool job_step(struct closing *job, int64_t until_ms)
 		set_due(job);
 	}
 	return true;
-}
-
-static const struct service *service_of(const struct closing *job)
-{
-	const struct model *model = &job->daemon->model;
-	size_t i;
-
-	for (i = 0; i < model->count; i++)
-		if (model->services[i]->id == job->order.service)
-			return model->services[i];
-	return NULL;
 }
 
 /* Of an eviction it is the keeper who tells, when the order is done with. */

@@ -56,22 +56,3 @@ struct instant drain_close_after(const struct drain *drain, uint32_t pace, uint6
 	at.unix_ms += DRAIN_GRACE_MS;
 	return at;
 }
-
-static int64_t at_most(int64_t value, int64_t limit)
-{
-	return value < 0 || value > limit ? limit : value;
-}
-
-int64_t drain_eta_ms(const struct drain *drain, uint64_t live, uint64_t ended, int64_t window_ms, struct instant now)
-{
-	struct instant end = drain_close_after(drain, 0, live, now);
-	int64_t eta = -1;
-
-	if (live == 0)
-		return 0;
-	if (ended && window_ms > 0)
-		eta = (int64_t)((double)live * (double)window_ms / (double)ended);
-	if (!end.unix_ms)
-		return eta;
-	return at_most(eta, end.unix_ms > now.unix_ms ? end.unix_ms - now.unix_ms : 0);
-}

@@ -41,10 +41,4 @@ bool drain_is_closing(enum rainbow_version_state state, const struct drain *drai
  */
 struct instant drain_close_after(const struct drain *drain, uint32_t pace, uint64_t live, struct instant now);
 
-/*
- * How long until no session is left, from the pace at which they ended in the last `window_ms` (`ended` of them), at most to the
- * deadline where that closes them (within the grace time: a pace is not regarded). -1: unknown.
- */
-int64_t drain_eta_ms(const struct drain *drain, uint64_t live, uint64_t ended, int64_t window_ms, struct instant now);
-
 #endif

@@ -190,3 +190,34 @@ int drain_duty_read(const json_t *object, struct drain_duty *duty, struct error 
 	*duty = read;
 	return 0;
 }
+
+/* --- shown --------------------------------------------------------------------------------------------------------------- */
+
+/* What was done about another instant is the history's to tell. */
+static json_t *show_record(const struct duty_record *record, struct instant about)
+{
+	static const struct duty_record untried = {0};
+	char tried[INSTANT_TEXT_SIZE];
+
+	if (!about.unix_ms || record->about.unix_ms != about.unix_ms)
+		record = &untried;
+	if (record->tried.unix_ms)
+		instant_format(record->tried, tried);
+	return json_pack("{s:s, s:I, s:s?, s:s?}", "outcome", outcome_words[record->outcome], "tries",
+			 (json_int_t)record->tries, "tried", record->tried.unix_ms ? tried : NULL, "why",
+			 record->why[0] ? record->why : NULL);
+}
+
+json_t *drain_duty_show(const struct drain_duty *duty, const struct drain_policy *policy, struct instant deadline)
+{
+	json_t *object = json_object();
+	enum duty which;
+
+	for (which = 0; which < DUTIES; which++) {
+		struct instant about = which == DUTY_DRAINED ? duty->drained_since : deadline;
+		bool hooked = duty_hook(policy, which)[0];
+
+		json_object_set_new(object, duty_name(which), hooked ? show_record(&duty->records[which], about) : json_null());
+	}
+	return object;
+}

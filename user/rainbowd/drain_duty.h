@@ -82,5 +82,10 @@ const char *duty_name(enum duty duty);
 /* For the database: complete, both ways. What is read but not right is refused, and *duty is then as it was. */
 json_t *drain_duty_print(const struct drain_duty *duty);
 int drain_duty_read(const json_t *object, struct drain_duty *duty, struct error *err);
+/*
+ * For people: of each duty {"outcome": "open" | "done" | "given_up", "tries", "tried", "why"} of what it is about now; null: the policy
+ * names no hook for it. deadline: of the drain.
+ */
+json_t *drain_duty_show(const struct drain_duty *duty, const struct drain_policy *policy, struct instant deadline);
 
 #endif

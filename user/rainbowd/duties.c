@@ -13,31 +13,26 @@
 #include "hook.h"
 #include "request.h"
 
-/* One try of one duty: a hook, or a POST to each backend. */
+#define RETRY_MS 5000 /* after something that could not be stored */
+
+/* One try of one duty: a hook, or a POST to each backend. It is there until its outcome is stored: what was called is not called again. */
 struct errand {
 	LIST_ENTRY(errand) link;
 	struct duties *duties;
 	char service[RAINBOW_NAME_SIZE];
 	uint32_t version; /* id */
 	struct duty_order order;
-	size_t pending; /* hooks that have not ended */
-	bool cancelled; /* rainbowd stops: it is made again after the next start */
+	size_t pending;       /* hooks that have not ended */
+	struct instant ended; /* when the last of them did */
+	bool cancelled;       /* rainbowd stops: it is made again after the next start */
 	char why[DUTY_WHY_SIZE];
 };
 
-#define RETRY_MS 10000 /* after a database that refused: what was done could not be noted, and would be done again at once */
-
 struct duties {
 	struct daemon *daemon;
-	int64_t patient_until_ms; /* monotonic */
+	int64_t patient_until_ms; /* nothing is done before: the database refused */
 	LIST_HEAD(, errand) errands;
 };
-
-static void refused(struct duties *duties, const struct error *err)
-{
-	log_error("duties", "%s", err->message);
-	duties->patient_until_ms = monotonic_ms() + RETRY_MS;
-}
 
 static bool is_under_way(const struct duties *duties, uint32_t version, enum duty duty)
 {
@@ -63,7 +58,15 @@ static void set_note(struct note *note, const struct errand *errand, const struc
 		snprintf(note->outcome, sizeof(note->outcome), "failed: %s", errand->why);
 }
 
-static void store_end(struct errand *errand)
+/* A database that is locked keeps the loop waiting: not with each tick. */
+static void be_patient(struct duties *duties, const struct error *err)
+{
+	log_error("duties", "%s", err->message);
+	duties->patient_until_ms = monotonic_ms() + RETRY_MS;
+}
+
+/* False: it has to be tried again. What is about something that was removed meanwhile is nobody's any more. */
+static bool store_end(struct errand *errand)
 {
 	struct daemon *daemon = errand->duties->daemon;
 	struct version *version;
@@ -71,22 +74,31 @@ static void store_end(struct errand *errand)
 	struct note note;
 	struct error err;
 	enum duty_outcome outcome;
+	int rc = 0;
 
 	if (change_begin(&change, daemon, errand->service, &err))
-		return;
+		return true;
 	version = service_find_version_id(change.after, errand->version);
 	if (version) {
-		outcome = drain_duty_end(&version->duty, &errand->order, errand->why[0] ? errand->why : NULL, instant_now());
+		outcome = drain_duty_end(&version->duty, &errand->order, errand->why[0] ? errand->why : NULL, errand->ended);
 		set_note(&note, errand, change.after, version, outcome);
 		change.note = &note;
 		note.began_us = monotonic_us();
-		if (change_commit(&change, false, &err))
-			refused(errand->duties, &err);
+		rc = change_commit(&change, false, &err);
+		if (rc)
+			be_patient(errand->duties, &err);
 		else if (errand->why[0])
 			log_warn("duties", "%s: %s", note.sentence, errand->why);
 		note_fini(&note);
 	}
 	change_end(&change);
+	return rc == 0;
+}
+
+static void errand_free(struct errand *errand)
+{
+	LIST_REMOVE(errand, link);
+	free(errand);
 }
 
 static void on_hook_done(const struct hook_result *result, void *arg)
@@ -98,10 +110,23 @@ static void on_hook_done(const struct hook_result *result, void *arg)
 		text_copy(errand->why, sizeof(errand->why), result->reason[0] ? result->reason : "no answer");
 	if (--errand->pending)
 		return;
-	LIST_REMOVE(errand, link);
-	if (!errand->cancelled)
-		store_end(errand);
-	free(errand);
+	errand->ended = instant_now();
+	if (errand->cancelled || store_end(errand))
+		errand_free(errand);
+}
+
+/* One whose outcome could not be stored when it ended. True if it could now. */
+static bool store_late(struct duties *duties)
+{
+	struct errand *errand;
+
+	LIST_FOREACH(errand, &duties->errands, link)
+	if (!errand->pending)
+		break;
+	if (!errand || !store_end(errand))
+		return false;
+	errand_free(errand);
+	return true;
 }
 
 /* --- a try -------------------------------------------------------------------------------------------------------------- */
@@ -189,7 +214,7 @@ static bool store_duty(struct duties *duties, const struct service *service, uin
 		version->duty = *duty;
 		rc = change_commit(&change, false, &err);
 		if (rc)
-			refused(duties, &err);
+			be_patient(duties, &err);
 	}
 	change_end(&change);
 	return rc == 0;
@@ -212,8 +237,11 @@ bool duties_step(struct duties *duties, const struct service *service, const str
 	bool changed = false;
 	int i;
 
-	if ((version->state == RAINBOW_VERSION_ACTIVE && !duty.drained_since.unix_ms) ||
-	    monotonic_ms() < duties->patient_until_ms)
+	if (monotonic_ms() < duties->patient_until_ms)
+		return false;
+	if (store_late(duties))
+		return true;
+	if (version->state == RAINBOW_VERSION_ACTIVE && !duty.drained_since.unix_ms)
 		return false;
 	for (i = 0; i < DUTIES; i++)
 		facts.under_way[i] = is_under_way(duties, version->id, (enum duty)i);
@@ -241,5 +269,7 @@ int duties_new(struct duties **out, struct daemon *daemon, struct error *err)
 
 void duties_free(struct duties *duties)
 {
+	while (duties && !LIST_EMPTY(&duties->errands))
+		errand_free(LIST_FIRST(&duties->errands));
 	free(duties);
 }

@@ -11,7 +11,7 @@
 struct duties;
 
 int duties_new(struct duties **out, struct daemon *daemon, struct error *err);
-/* After hook_free: no hook ends any more. */
+/* After hook_free: no hook ends any more. What could not be stored is lost, and is called again after the next start. */
 void duties_free(struct duties *duties);
 /* To be called about once a second for each version. True if the model has changed: pointers into it are void. */
 bool duties_step(struct duties *duties, const struct service *service, const struct version *version);

@@ -97,9 +97,31 @@ static int64_t no_later(int64_t ms, int64_t closes_ms)
 	return closes_ms >= 0 && (ms < 0 || ms > closes_ms) ? closes_ms : ms;
 }
 
+static void add_ages(uint64_t ages[RAINBOW_SIGNAL_BINS], int64_t age_ms, uint64_t count)
+{
+	ages[rainbow_signal_bin(age_ms < 0 ? 0 : age_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)age_ms)] += count;
+}
+
 void eta_add_age(uint64_t ages[RAINBOW_SIGNAL_BINS], int64_t age_ms)
 {
-	ages[rainbow_signal_bin(age_ms < 0 ? 0 : age_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)age_ms)]++;
+	add_ages(ages, age_ms, 1);
+}
+
+/* Who is 3 whole seconds old has lived for 3.5 s on average. */
+void eta_add_census(uint64_t ages[RAINBOW_SIGNAL_BINS], const uint32_t seconds[RAINBOW_SIGNAL_BINS])
+{
+	uint32_t bin;
+
+	for (bin = 0; bin < RAINBOW_SIGNAL_BINS; bin++)
+		if (seconds[bin])
+			add_ages(ages, (int64_t)(rainbow_signal_middle(bin) * 1000) + 500, seconds[bin]);
+}
+
+const char *eta_basis_name(enum eta_basis basis)
+{
+	static const char *const names[] = {"durations", "few_ends", "too_old", "uncounted", "closing"};
+
+	return basis < sizeof(names) / sizeof(names[0]) ? names[basis] : "unknown";
 }
 
 struct eta eta_of(const uint64_t durations[RAINBOW_SIGNAL_BINS], const uint64_t ages[RAINBOW_SIGNAL_BINS], int64_t closes_ms)

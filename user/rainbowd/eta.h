@@ -16,8 +16,10 @@
 
 enum eta_basis {
 	ETA_BY_DURATIONS = 0,
-	ETA_FEW_ENDS, /* fewer than ETA_ENDS_MIN */
-	ETA_TOO_OLD,  /* a session that lives is older than all that were seen to end */
+	ETA_FEW_ENDS,  /* fewer than ETA_ENDS_MIN */
+	ETA_TOO_OLD,   /* a session that lives is older than all that were seen to end */
+	ETA_UNCOUNTED, /* nobody has told the ages yet */
+	ETA_CLOSING,   /* what is left is being closed */
 };
 
 /* Without durations to go by, what is not -1 is the deadline alone. */
@@ -29,6 +31,10 @@ struct eta {
 
 /* Counts a session of that age; a negative one is 0. */
 void eta_add_age(uint64_t ages[RAINBOW_SIGNAL_BINS], int64_t age_ms);
+/* Counts the sessions of a sweep: rainbow_census.age, which is in seconds. */
+void eta_add_census(uint64_t ages[RAINBOW_SIGNAL_BINS], const uint32_t seconds[RAINBOW_SIGNAL_BINS]);
+/* "durations", "few_ends", "too_old", "uncounted", "closing". */
+const char *eta_basis_name(enum eta_basis basis);
 /* closes_ms: in so long what is left will be closed by force (then neither figure is later); -1: never. */
 struct eta eta_of(const uint64_t durations[RAINBOW_SIGNAL_BINS], const uint64_t ages[RAINBOW_SIGNAL_BINS], int64_t closes_ms);
 /* By which duration such a part (0 to 1) of the sessions had ended; -1: fewer than ETA_ENDS_MIN ended. */

@@ -3,8 +3,8 @@
 #include <unistd.h>
 #include "census.h"
 #include "common/text.h"
-#include "drain.h"
 #include "handlers.h"
+#include "show_drain.h"
 #include "show_rollout.h"
 
 static uint64_t load(const __u64 *counter)
@@ -45,22 +45,6 @@ static json_t *json_backends(struct daemon *daemon, const struct version *versio
 	return list;
 }
 
-static json_t *json_drain(struct daemon *daemon, const struct version *version, uint64_t live)
-{
-	struct instant now = instant_now();
-	int64_t window_ms, eta_ms;
-	uint64_t ended = census_ended(daemon->census, version->id, &window_ms);
-
-	if (version->state == RAINBOW_VERSION_ACTIVE)
-		return json_null();
-	eta_ms = version->state == RAINBOW_VERSION_DRAINED ? 0 : drain_eta_ms(&version->drain, live, ended, window_ms, now);
-	return json_pack("{s:o, s:o, s:s, s:I, s:o, s:b}", "started", json_instant(version->drain.started), "deadline",
-			 json_instant(version->drain.deadline), "on_deadline", on_deadline_name(version->drain.on_deadline),
-			 "remaining", (json_int_t)live, "eta_seconds",
-			 json_unless(eta_ms < 0, json_integer((eta_ms + 999) / 1000)), "overdue",
-			 version->state == RAINBOW_VERSION_DRAINING && drain_is_overdue(&version->drain, now));
-}
-
 /* In whole seconds since the oldest live session began, as the last sweep saw it. */
 static json_t *json_oldest(struct daemon *daemon, const struct version *version, uint64_t live)
 {
@@ -89,7 +73,7 @@ static json_t *json_share(struct daemon *daemon, const struct version *version, 
 }
 
 static json_t *json_version(struct daemon *daemon, const struct service *service, const struct version *version,
-			    uint64_t opened_of_service)
+			    uint64_t opened_of_service, const uint64_t durations[RAINBOW_SIGNAL_BINS])
 {
 	const struct rainbow_version *entry = datapath_version(daemon->datapath, version->id);
 	uint64_t live = load(&entry->live);
@@ -97,8 +81,8 @@ static json_t *json_version(struct daemon *daemon, const struct service *service
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "label", version->label, "state",
 			 version_state_name(version->state), "weight", json_percent(version->weight), "share_of_new",
 			 json_share(daemon, version, opened_of_service), "sessions", json_sessions(entry), "oldest_seconds",
-			 json_oldest(daemon, version, live), "drain", json_drain(daemon, version, live), "created",
-			 json_instant(version->created), "tuple", json_tuple(&version->tuple), "quarantine",
+			 json_oldest(daemon, version, live), "drain", show_drain(daemon, service, version, durations),
+			 "created", json_instant(version->created), "tuple", json_tuple(&version->tuple), "quarantine",
 			 json_text(version->quarantine), "backends", json_backends(daemon, version), "signals",
 			 show_signals(daemon, service, version));
 }
@@ -119,17 +103,32 @@ static json_t *json_packets(struct daemon *daemon, uint32_t service)
 			 (json_int_t)p.held);
 }
 
+/* It takes a reading of every version, and only a drain asks for it. */
+static void read_durations(struct daemon *daemon, const struct service *service, uint64_t durations[RAINBOW_SIGNAL_BINS])
+{
+	size_t i;
+
+	for (i = 0; i < service->version_count; i++) {
+		if (service->versions[i].state != RAINBOW_VERSION_DRAINING)
+			continue;
+		show_durations(daemon, service, durations);
+		return;
+	}
+}
+
 static json_t *json_service(struct daemon *daemon, const struct service *service)
 {
+	uint64_t durations[RAINBOW_SIGNAL_BINS] = {0};
 	json_t *versions = json_array();
 	char address[ADDR_TEXT_SIZE];
 	uint64_t opened = 0;
 	size_t i;
 
+	read_durations(daemon, service, durations);
 	for (i = 0; i < service->version_count; i++)
 		opened += opened_since(daemon, &service->versions[i]);
 	for (i = 0; i < service->version_count; i++)
-		json_array_append_new(versions, json_version(daemon, service, &service->versions[i], opened));
+		json_array_append_new(versions, json_version(daemon, service, &service->versions[i], opened, durations));
 	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "name", service->name, "address",
 			 addr_format(&service->at.addr, address), "port", (int)service->at.port, "protocol",
 			 protocol_name(service->protocol), "mode", "nat", "affinity", affinity_name(service->affinity),
