@@ -29,11 +29,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 "type": self.headers.get("Content-Type"), "body": self.body}
         self.answer(200, json.dumps(said).encode())
 
-    def gather(self):
+    def gather(self, wanted):
+        """Waits until so many are here at once, and a little longer, for one too many."""
         global at_once, most_at_once
         with lock:
             at_once += 1
             most_at_once = max(most_at_once, at_once)
+        deadline = time.monotonic() + 10
+        while most_at_once < wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
         time.sleep(0.1)
         with lock:
             at_once -= 1
@@ -73,7 +77,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"half")
             self.close_connection = True
         elif parts[1] == "gather":
-            self.gather()
+            self.gather(int(parts[2]))
         elif parts[1:] == ["prometheus", "api", "v1", "query"]:
             self.prometheus()
         else:

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
+#include "census.h"
 #include "eta.h"
 #include "pilot.h"
 #include "request.h"
@@ -126,8 +127,16 @@ void show_advice(struct daemon *daemon, const struct service *service, json_t *s
 {
 	uint64_t durations[RAINBOW_SIGNAL_BINS];
 	char text[256];
+	size_t i;
 
 	show_durations(daemon, service, durations);
+	/* What still lives lasts at least as long as it has: else a service looks short-lived while its long sessions run. */
+	for (i = 0; i < service->version_count; i++) {
+		const struct rainbow_census *counted = census_of(daemon->census, service->versions[i].id);
+
+		if (counted)
+			eta_add_census(durations, counted->age);
+	}
 	if (eta_advice(durations, service->name, text, sizeof(text)))
 		json_array_append_new(sentences, json_string(text));
 }
