@@ -13,3 +13,6 @@ e2e/race_libs   := -lpthread
 programs += e2e/blind
 e2e/blind_src   := tests/e2e/blind.c tests/e2e/ends.c
 e2e/blind_libs  := -lpthread
+programs += e2e/last_chosen
+e2e/last_chosen_src  := tests/e2e/last_chosen.c
+e2e/last_chosen_libs := -lbpf -lelf -lz

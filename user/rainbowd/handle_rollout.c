@@ -102,7 +102,8 @@ static json_t *warnings_of(struct daemon *daemon, const struct service *service)
 	if (service->protocol == IPPROTO_UDP && !service->rollout.without_gates && !service->settings.gates_given)
 		json_array_append_new(list, json_string("the kernel measures no turns and no handshakes of UDP: its gates stay "
 							"inconclusive; give gates of other sources, or --no-gates"));
-	show_advice(daemon, service, list);
+	if (service->rollout.plan.stage_count > 1)
+		show_advice(daemon, service, list);
 	return list;
 }
 

@@ -209,8 +209,11 @@ static void judge_one(struct look *look, size_t place, struct gate_memory *memor
 
 	finding->looked = false;
 	/* It has failed, and that could not be stored yet: what is better now does not undo it. */
-	if (look->track->found[place] && finding->verdict == GATE_FAIL && !gate->shadow)
+	if (look->track->found[place] && finding->verdict == GATE_FAIL && !gate->shadow) {
+		memory->verdict = GATE_FAIL;
+		memcpy(memory->reason, finding->reason, sizeof(memory->reason));
 		return;
+	}
 	memset(&evidence, 0, sizeof(evidence));
 	answer = gather(look, gate, &evidence);
 	/* An answer is judged once, since bad ones in a row are counted. What is stale is none any more. */
@@ -290,6 +293,7 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 {
 	struct pilot *pilot = look->pilot;
 	struct change change;
+	struct error cohort;
 	int rc = change_begin(&change, pilot->daemon, look->service->name, err);
 
 	if (rc)
@@ -297,8 +301,10 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 	change.note = note;
 	change.after->rollout = *rollout;
 	rc = command_rollout_do(change.after, action, &change.counts, instant_now(), err);
-	rc = rc ? rc : pilot_begin_step(pilot, change.before, change.after, err);
 	rc = rc ? rc : change_commit(&change, false, err);
+	/* Only now: while the database refuses, each try would throw away what the cohort knows. ensure_cohort tries again. */
+	if (!rc && action == ROLLOUT_SET && begin_cohort(pilot->daemon, change.after, &cohort))
+		log_error("pilot", "%s", cohort.message);
 	change_end(&change);
 	return rc;
 }
