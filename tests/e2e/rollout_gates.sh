@@ -4,7 +4,7 @@
 # Gates whose answer others give, a program and a webhook (over TLS, with a token): what each answer does to the rollout. A gate that
 # fails rolls back while paused and while locked, too; locked, nothing goes up; a shadow gate decides nothing; gates may change while a
 # rollout runs; and while the database refuses, a rollback is tried until it is done, whole.
-# Takes 75 s.
+# Takes 70 s.
 source "$(dirname "$0")/lib.sh"
 
 rollout() { # JQ-FILTER
@@ -49,8 +49,8 @@ forgive() {
 	ctl undrain chat v2
 }
 
-start() { # [STEPS]
-	ctl rollout start chat v2 --steps "${1:-20:1s,50:1h,100:1h}"
+start() {
+	ctl rollout start chat v2 --steps 20:1s,50:1h,100:1h
 }
 
 expect_stays() { # PLACE SECONDS
@@ -196,6 +196,12 @@ expect_match 'what it says' "$(grep 'is tried again' "$LAB_DIR/rainbowd.log")" '
 database 'DROP TRIGGER full; DROP TRIGGER full_too'
 expect_rolled_back 2 'judge: .*1'
 expect_eq 'weights in the kernel' "$(version_count v1 weight_permille) $(version_count v2 weight_permille)" '1000 0'
+
+part 'after a start it is shown as it ended'
+lab_rainbowd_kill
+lab_rainbowd_start auto
+expect_eq 'the rollout' "$(place)" 'rolled_back in step 2'
+wait_until 5 'the gate as it was stored' gate_says 0 fail 'judge: .*1'
 
 expect_whole long
 expect_no_drift

@@ -8,7 +8,8 @@
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/../lab/prometheus.sh"
 
-QUERY='sum(agent_cost{version="$version"})' # shellcheck disable=SC2016
+# shellcheck disable=SC2016 # $version is rainbowd's to fill in
+QUERY='sum(agent_cost{version="$version"})'
 
 rollout() { # JQ-FILTER
 	lab_show r '' ".services[0].rollout | $1" api /v1/status
@@ -119,7 +120,7 @@ wait_until 20 'an answer' gate_says inconclusive 'no series'
 expect_eq 'errors told: once each time' "$(told 'gate cost of chat is in error')" 2
 
 part 'a query that Prometheus refuses, and a token that is not there'
-QUERY='sum(agent_cost{version="$version"}' apply < <(QUERY='sum(agent_cost{version="$version"}' write_gate)
+apply < <(QUERY=${QUERY%)} write_gate)
 expect_held error 'Prometheus answers 400, bad_data'
 apply < <(write_gate "token_file: $LAB_DIR/token")
 wait_until 20 'an error that names the file' gate_says error "$LAB_DIR/token"

@@ -19,3 +19,6 @@ $(BUILD)/tests/e2e/no_sweep.so: tests/e2e/no_sweep.c Makefile
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -fsanitize=%,$(cflags)) -Wno-missing-prototypes -fPIC -shared $< -o $@ -ldl
+programs += e2e/last_chosen
+e2e/last_chosen_src  := tests/e2e/last_chosen.c
+e2e/last_chosen_libs := -lbpf -lelf -lz

@@ -98,7 +98,8 @@ static json_t *warnings_of(struct daemon *daemon, const struct service *service)
 	else if (!settings_judge_quality(&service->settings))
 		json_array_append_new(list, json_string("no quality gate: only transport is judged (latency, resets, failed "
 							"connections), not whether answers are good"));
-	show_advice(daemon, service, list);
+	if (service->rollout.plan.stage_count > 1)
+		show_advice(daemon, service, list);
 	return list;
 }
 

@@ -386,6 +386,7 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 {
 	struct pilot *pilot = look->pilot;
 	struct change change;
+	struct error cohort;
 	int rc = change_begin(&change, pilot->daemon, look->service->name, err);
 
 	if (rc)
@@ -393,10 +394,12 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 	change.note = note;
 	change.after->rollout = *rollout;
 	rc = command_rollout_do(change.after, action, &change.counts, instant_now(), err);
-	rc = rc ? rc : pilot_begin_step(pilot, change.before, change.after, err);
 	rc = rc ? rc : change_commit(&change, false, err);
 	if (rc && action == ROLLOUT_ROLL_BACK && !look->track->is_lowered)
 		look->track->is_lowered = lower(&change);
+	/* Only now: while the database refuses, each try would throw away what the cohort knows. ensure_cohort tries again. */
+	if (!rc && action == ROLLOUT_SET && begin_cohort(pilot->daemon, change.after, &cohort))
+		log_error("pilot", "%s", cohort.message);
 	change_end(&change);
 	return rc;
 }

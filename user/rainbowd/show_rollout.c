@@ -65,7 +65,11 @@ static json_t *show_gates(struct daemon *daemon, const struct service *service)
 					       .sessions_candidate = NAN,
 					       .sessions_baseline = NAN};
 
-		pilot_finding(daemon->pilot, service, i, &finding);
+		/* After a start of rainbowd there is what was stored. */
+		if (!pilot_finding(daemon->pilot, service, i, &finding) && service->rollout.memory[i].reason[0]) {
+			finding.verdict = service->rollout.memory[i].verdict;
+			memcpy(finding.reason, service->rollout.memory[i].reason, sizeof(finding.reason));
+		}
 		json_array_append_new(list, show_finding(&gates[i], &finding));
 	}
 out:
