@@ -49,6 +49,7 @@ static void kernel_gate(struct gate *gate, const char *name, enum gate_signal si
 	gate->signal = signal;
 	gate->kind = kind;
 	gate->margin = margin;
+	gate->floor = kind == GATE_KIND_DISTRIBUTION ? SETTINGS_FLOOR_US : 0;
 	gate->quantile = 0.5;
 	gate->min_samples = 50;
 }

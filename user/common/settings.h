@@ -20,6 +20,7 @@ struct error;
 #define SETTINGS_QUERY_SIZE 1024 /* PromQL */
 #define SETTINGS_GATES_MAX  16
 #define SETTINGS_STEPS_MAX  20
+#define SETTINGS_FLOOR_US   1000 /* of latencies, where none is laid down */
 
 enum on_deadline { ON_DEADLINE_RESET, ON_DEADLINE_HOLD };
 
@@ -79,6 +80,11 @@ struct gate {
 	 * baseline, 0.2 is 20 %.
 	 */
 	double margin;
+	/*
+	 * A difference that is smaller is none, however large it is relative to the baseline: in the unit of the values, latencies in
+	 * microseconds. DISTRIBUTION, VALUE. The kernel's latencies: 1 ms, since a version with few sessions wakes up for each packet.
+	 */
+	double floor;
 	double quantile; /* DISTRIBUTION: that of the quantile ratio, 0.5 by default */
 	bool has_hard_max;
 	/* A candidate beyond it fails at once (GATE_HIGHER: below it). RATIO: as a fraction; latencies: microseconds of `quantile`. */

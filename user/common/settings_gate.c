@@ -37,6 +37,7 @@ static const struct gate_key {
     {"kind", U, 0},
     {"better", P | U, 0},
     {"margin", K | P | U, 0},
+    {"floor", K | P | U, 0},
     {"quantile", K | U, 0},
     {"hard_max", K | P | U, 0},
     {"min_samples", K | P | U | W | C, 0},
@@ -243,6 +244,25 @@ static bool is_latency(const struct gate *gate)
 	return gate->source == GATE_SOURCE_KERNEL && gate->kind == GATE_KIND_DISTRIBUTION;
 }
 
+static int take_floor(const struct field *object, struct gate *gate, struct error *err)
+{
+	struct duration latency = {SETTINGS_FLOOR_US / 1000};
+	struct field field;
+	int rc;
+
+	if (!field_member(object, "floor", &field)) {
+		gate->floor = is_latency(gate) ? SETTINGS_FLOOR_US : 0;
+		return 0;
+	}
+	if (gate->kind != GATE_KIND_DISTRIBUTION && gate->kind != GATE_KIND_VALUE)
+		return field_refuse(&field, err, "a ratio has none: its margin is a difference already");
+	if (!is_latency(gate))
+		return field_take_real(object, "floor", 0, LIMIT_MAX, &gate->floor, err);
+	rc = field_take_duration(object, "floor", true, &latency, err);
+	gate->floor = (double)latency.ms * 1000;
+	return rc;
+}
+
 static int take_hard_max(const struct field *object, struct gate *gate, struct error *err)
 {
 	struct duration latency = {0};
@@ -274,6 +294,7 @@ static int take_numbers(const struct field *object, struct gate *gate, struct er
 	gate->better = (enum gate_better)better;
 	rc = rc ? rc : take_margin(object, gate, err);
 	rc = rc ? rc : take_quantile(object, gate, err);
+	rc = rc ? rc : take_floor(object, gate, err);
 	rc = rc ? rc : take_hard_max(object, gate, err);
 	gate->min_samples = DEFAULT_LOOK;
 	return rc ? rc : field_take_number(object, "min_samples", 1, 1000000, &gate->min_samples, err);
@@ -368,12 +389,17 @@ static void put_duration(json_t *object, const char *key, struct duration durati
 		json_object_set_new(object, key, json_string(duration_exact(duration, text)));
 }
 
-static json_t *print_hard_max(const struct gate *gate)
+static json_t *print_latency(double microseconds)
 {
 	char text[DURATION_TEXT_SIZE];
 
+	return json_string(duration_exact((struct duration){(int64_t)(microseconds / 1000)}, text));
+}
+
+static json_t *print_hard_max(const struct gate *gate)
+{
 	if (is_latency(gate))
-		return json_string(duration_exact((struct duration){(int64_t)(gate->hard_max / 1000)}, text));
+		return print_latency(gate->hard_max);
 	return number(gate->kind == GATE_KIND_RATIO ? gate->hard_max * 100 : gate->hard_max);
 }
 
@@ -389,6 +415,10 @@ static void print_numbers(const struct gate *gate, json_t *object)
 		json_object_set_new(object, "margin", number(gate->margin * 100));
 	if (gate->kind == GATE_KIND_DISTRIBUTION)
 		json_object_set_new(object, "quantile", number(gate->quantile));
+	if (is_latency(gate))
+		json_object_set_new(object, "floor", print_latency(gate->floor));
+	else if (gate->floor > 0)
+		json_object_set_new(object, "floor", number(gate->floor));
 	if (gate->has_hard_max)
 		json_object_set_new(object, "hard_max", print_hard_max(gate));
 	json_object_set_new(object, "min_samples", json_integer(gate->min_samples));

@@ -198,6 +198,14 @@ bool gate_is_new_trouble(const struct gate *gate, const struct gate_evidence *ev
 	       c.events / c.size * b.size >= GATE_EVENTS_LEAST;
 }
 
+/* Relative to the baseline's figure; a difference below the floor is none. */
+static double margin_of(const struct gate *gate, double baseline)
+{
+	double floor = gate->floor > 0 && baseline > 0 ? gate->floor / baseline : 0;
+
+	return floor > gate->margin ? floor : gate->margin;
+}
+
 double gate_bound(const struct gate *gate, const struct gate_finding *finding)
 {
 	double sign = gate->better == GATE_HIGHER ? -1 : 1;
@@ -206,9 +214,9 @@ double gate_bound(const struct gate *gate, const struct gate_finding *finding)
 	case GATE_KIND_RATIO:
 		return sign * gate->margin;
 	case GATE_KIND_VALUE:
-		return finding->baseline * (1 + sign * gate->margin);
+		return finding->baseline * (1 + sign * margin_of(gate, finding->baseline));
 	default:
-		return 1 + sign * gate->margin;
+		return 1 + sign * margin_of(gate, finding->baseline);
 	}
 }
 
