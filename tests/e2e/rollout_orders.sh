@@ -118,6 +118,7 @@ expect_eq 'the weights' "$(weights)" '0 100 0 0'
 part 'blue-green with a way back'
 ctl undrain chat v1
 ctl rollout start chat v1 --steps 100 --hold 1h
+ctl_refused 5 'under way' backend rm chat v2 "$(lab_backend 2):8080"
 ctl rollback chat
 expect_eq 'the weights' "$(weights)" '0 100 0 0'
 expect_match 'the rollout' "$(rollout .state)" 'rolled_back'

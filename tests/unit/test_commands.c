@@ -542,6 +542,24 @@ static void test_a_target_that_waits(void **state)
 	assert_int_equal(web->rollout.queued_plan.stage_count, 0);
 }
 
+/* The baseline has no share at 100 %, but all of it after a rollback. */
+static void test_the_way_back_keeps_its_backend(void **state)
+{
+	struct service *web = web_of(state);
+	struct rollout_plan plan = {.stages = {{1000, {1000}}}, .stage_count = 1};
+	const struct rollout_start order = {.target = "v2", .plan = &plan, .reason = ""};
+	const struct endpoint only = at("10.0.0.1:80");
+	struct version *target;
+	uint64_t stay;
+	bool queued;
+
+	assert_int_equal(command_rollout_start(web, &order, &counts, now, &queued, &err), 0);
+	assert_int_equal(version_of(web, "v1")->weight, 0);
+	assert_refused(command_backend_remove(web, "v1", &only, &counts, &stay, &err), ERROR_PRECONDITION, "under way");
+	assert_int_equal(command_rollback(web, NULL, ROLLBACK_KEEP, &counts, now, &target, &err), 0);
+	assert_string_equal(target->label, "v1");
+}
+
 static void test_retry_needs_its_baseline(void **state)
 {
 	struct service *web = web_of(state);
@@ -670,6 +688,7 @@ int main(void)
 	    TEST(test_the_last_eviction_counts),
 	    TEST(test_steers),
 	    TEST(test_a_target_that_waits),
+	    TEST(test_the_way_back_keeps_its_backend),
 	    TEST(test_retry_needs_its_baseline),
 	    TEST(test_memory_goes_with_its_gate),
 	    TEST(test_model_is_sorted),

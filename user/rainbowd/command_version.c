@@ -274,6 +274,10 @@ int command_backend_remove(struct service *service, const char *label, const str
 		    err, ERROR_PRECONDITION, "backend",
 		    "%s is the last backend of version %s, which has a share; add another backend or drain the version first",
 		    endpoint_format(&at->addr, at->port, text), label);
+	/* The baseline of a rollout at 100 % has no share, and gets all of it when that is rolled back. */
+	rc = version_active_backends(version) == 1 ? rollout_guard(service, label, err) : 0;
+	if (rc)
+		return rc;
 	if (*stay)
 		backend->leaving = true;
 	else
