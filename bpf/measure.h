@@ -94,7 +94,7 @@ static __always_inline __u32 clamp32(__u64 value)
 
 enum handshake {
 	HANDSHAKE_ASKED,
-	HANDSHAKE_GIVEN,
+	HANDSHAKE_JOINED,
 	HANDSHAKE_ANSWERED,
 	HANDSHAKE_REFUSED,
 };
@@ -110,9 +110,9 @@ __noinline int measure_handshake(__u32 service, __u32 version, __u64 asked_ns, _
 		event.histogram = EVENT_OFFSET(handshake_us);
 		event.value = clamp32((bpf_ktime_get_ns() - asked_ns) / 1000);
 	} else {
-		event.counter = what == HANDSHAKE_ASKED   ? EVENT_OFFSET(asked)
-				: what == HANDSHAKE_GIVEN ? EVENT_OFFSET(given)
-							  : EVENT_OFFSET(refused);
+		event.counter = what == HANDSHAKE_ASKED    ? EVENT_OFFSET(asked)
+				: what == HANDSHAKE_JOINED ? EVENT_OFFSET(joined)
+							   : EVENT_OFFSET(refused);
 	}
 	return event_count(&event);
 }

@@ -38,8 +38,8 @@ static __always_inline void nursling_begin(struct rainbow_nursling *n, const str
 static __always_inline void measure_asked(const struct rainbow_flow *flow, const struct choice *choice, __u64 asked_ns)
 {
 	measure_handshake(flow->service, choice->version, asked_ns, HANDSHAKE_ASKED);
-	if (choice->steered || choice->joins)
-		measure_handshake(flow->service, choice->version, asked_ns, HANDSHAKE_GIVEN);
+	if (choice->joins)
+		measure_handshake(flow->service, choice->version, asked_ns, HANDSHAKE_JOINED);
 }
 
 /*

@@ -141,7 +141,7 @@ struct rainbow_signal {
 	__u64 turn_us[RAINBOW_SIGNAL_BINS];      /* last payload of the client to the first of the backend */
 	__u64 duration_ms[RAINBOW_SIGNAL_BINS];  /* of sessions that ended */
 	__u64 asked;                             /* first packets sent to a backend of it */
-	__u64 given;    /* ... and of them not by the weights: by a steer, or to join the client's session */
+	__u64 joined;   /* ... and of them those that join a client's session: nobody chose a version for them */
 	__u64 answered; /* ... that it answered */
 	__u64 refused;  /* ... that it answered with an RST instead */
 	__u64 opened;   /* sessions: handshakes that were proven */

@@ -126,8 +126,8 @@ static uint64_t sum(const __u64 bins[RAINBOW_SIGNAL_BINS])
 
 static void check_record(uint32_t id, const char *which, const struct rainbow_signal *s)
 {
-	if (s->given > s->asked)
-		breach("version %u, %s: given %llu, but asked %llu", id, which, (unsigned long long)s->given,
+	if (s->joined > s->asked)
+		breach("version %u, %s: joined %llu, but asked %llu", id, which, (unsigned long long)s->joined,
 		       (unsigned long long)s->asked);
 	if (s->answered + s->refused > s->asked)
 		breach("version %u, %s: answered %llu and refused %llu, but asked %llu", id, which,

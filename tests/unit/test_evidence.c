@@ -106,14 +106,14 @@ static void test_http(void **state)
 	assert_arm(10, 100);
 }
 
-/* What a steer gave is not what the weights chose. */
+/* A flow that joins its client's session is no choice. */
 static void test_share(void **state)
 {
 	(void)state;
 	candidate.weight = 250;
 	baseline.weight = 750;
 	candidate.signal.asked = 100;
-	candidate.signal.given = 70;
+	candidate.signal.joined = 70;
 	baseline.signal.asked = 90;
 	gather(GATE_SIGNAL_RESETS);
 	assert_true(fabs(got.share_ordered - 0.25) < 1e-9);

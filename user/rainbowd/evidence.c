@@ -111,10 +111,13 @@ static void measure(enum gate_signal signal, struct gate_arm *arm, struct eviden
 	}
 }
 
-/* By choices, not by what came of them: a version that refuses connections opens fewer sessions. */
-static uint64_t by_weight(const struct rainbow_signal *signal)
+/*
+ * By choices, not by what came of them: a version that refuses connections opens fewer sessions. Those that a steer sent are among
+ * them: where they are so many that it shows, the two versions do not serve the same people, and can not be compared.
+ */
+static uint64_t chosen(const struct rainbow_signal *signal)
 {
-	return signal->asked > signal->given ? signal->asked - signal->given : 0;
+	return signal->asked > signal->joined ? signal->asked - signal->joined : 0;
 }
 
 void evidence_share(const struct evidence_arm *candidate, const struct evidence_arm *baseline, struct gate_evidence *out)
@@ -122,8 +125,8 @@ void evidence_share(const struct evidence_arm *candidate, const struct evidence_
 	uint32_t weights = candidate->weight + baseline->weight;
 
 	out->share_ordered = weights ? (double)candidate->weight / weights : 0;
-	out->chosen_candidate = by_weight(&candidate->signal);
-	out->chosen_baseline = by_weight(&baseline->signal);
+	out->chosen_candidate = chosen(&candidate->signal);
+	out->chosen_baseline = chosen(&baseline->signal);
 }
 
 void evidence_of_kernel(const struct gate *gate, struct evidence_arm *candidate, struct evidence_arm *baseline,

@@ -31,7 +31,7 @@ struct evidence_of {
 
 void evidence_of_kernel(const struct gate *gate, struct evidence_arm *candidate, struct evidence_arm *baseline,
 			const struct evidence_of *of, struct gate_evidence *out);
-/* How the weights shared out new sessions; for the gates of other sources too. */
+/* How new sessions were shared out; for the gates of other sources too. */
 void evidence_share(const struct evidence_arm *candidate, const struct evidence_arm *baseline, struct gate_evidence *out);
 /* First packets that have no answer yet. */
 uint64_t evidence_pending(const struct rainbow_signal *signal);

@@ -41,7 +41,7 @@ struct gate_evidence {
 	struct gate_arm candidate, baseline;
 	/* The candidate's share by weight of the new sessions of these two arms; 0 or 1: nothing to compare. */
 	double share_ordered;
-	/* New sessions that the wheel gave since the step began (no steers, no affinity): a share off beyond chance is told. */
+	/* New sessions since the step began, without flows that joined a client's session: a share off beyond chance is told. */
 	uint64_t chosen_candidate, chosen_baseline;
 };
 
