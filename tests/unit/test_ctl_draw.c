@@ -91,37 +91,36 @@ static void test_drain(void **state)
 	    "v2: on_warn failed (try 2): exit code 3; it is called again",
 	    "v3: on_warn failed (try 4): no answer; it is given up",
 	};
-	char *text =
-	    drawn(
-		VIEW_STATUS,
-		STATUS(DRAINING(
-		    "v1", "14400", "32400",
-		    "{\"outcome\":\"done\",\"tries\":1,\"tried\":\"x\",\"why\":null}") "," DRAINING("v2", "60", "60",
-												    "{\"outcome\":\"open\","
-												    "\"tries\":2,\"tried\":"
-												    "\"x\",\"why\":\"exit code "
-												    "3\"}") "," DRAINING("v3",
-															 "null",
-															 "null",
-															 "{\"ou"
-															 "tcome"
-															 "\":"
-															 "\"giv"
-															 "en_"
-															 "up\","
-															 "\"tri"
-															 "es\":"
-															 "4,"
-															 "\"tri"
-															 "ed\":"
-															 "\"x\""
-															 ",\"wh"
-															 "y\":"
-															 "\"no "
-															 "answe"
-															 "r\""
-															 "}")),
-		0, false);
+	char *text = drawn(
+	    VIEW_STATUS,
+	    STATUS(DRAINING(
+		"v1", "14400", "32400",
+		"{\"outcome\":\"done\",\"tries\":1,\"tried\":\"x\",\"why\":null}") "," DRAINING("v2", "60", "60",
+												"{\"outcome\":\"open\","
+												"\"tries\":2,\"tried\":"
+												"\"x\",\"why\":\"exit code "
+												"3\"}") "," DRAINING("v3",
+														     "null",
+														     "null",
+														     "{\"ou"
+														     "tcome"
+														     "\":"
+														     "\"giv"
+														     "en_"
+														     "up\","
+														     "\"tri"
+														     "es\":"
+														     "4,"
+														     "\"tri"
+														     "ed\":"
+														     "\"x\""
+														     ",\"wh"
+														     "y\":"
+														     "\"no "
+														     "answe"
+														     "r\""
+														     "}")),
+	    0, false);
 
 	(void)state;
 	assert_non_null(strstr(line_of(text, "#  v1"), " never     ~4h (9 in 10: 9h) "));

@@ -199,12 +199,9 @@ static void test_drift(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_steps),
-	    cmocka_unit_test(test_the_clock_was_set_back),
-	    cmocka_unit_test(test_closing),
-	    cmocka_unit_test(test_close_after),
-	    cmocka_unit_test(test_pace_rate),
-	    cmocka_unit_test(test_pace_is_in_order_and_in_time),
+	    cmocka_unit_test(test_steps),     cmocka_unit_test(test_the_clock_was_set_back),
+	    cmocka_unit_test(test_closing),   cmocka_unit_test(test_close_after),
+	    cmocka_unit_test(test_pace_rate), cmocka_unit_test(test_pace_is_in_order_and_in_time),
 	    cmocka_unit_test(test_drift),
 	};
 
