@@ -264,11 +264,6 @@ int command_backend_remove(struct service *service, const char *label, const str
 	*stay = counts->backend_live[backend->id];
 	if (backend->leaving)
 		return 0;
-	if (version_active_backends(version) == 1) {
-		rc = rollout_guard(service, label, err); /* the way forward, or the way back */
-		if (rc)
-			return rc;
-	}
 	if (version->weight && version_active_backends(version) == 1)
 		return error_set(
 		    err, ERROR_PRECONDITION, "backend",
