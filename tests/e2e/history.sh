@@ -102,7 +102,7 @@ locks_and_generations() {
 	ctl_refused 4 'generation' drain chat v1 --if-generation $((generation + 1))
 	ctl set-weight chat v1=50 v2 --if-generation "$generation"
 	expect_code 4 lab_ctl set-weight chat v1=60 v2 --if-generation "$generation"
-	ctl_refused 2 'takes no parameter if_generation' service add other "$(at_service 4 81)" --if-generation 0
+	ctl_refused 2 'no option of .service add' service add other "$(at_service 4 81)" --if-generation 0
 
 	part 'a lock'
 	ctl_refused 2 'reason TEXT is missing' lock chat
