@@ -4,92 +4,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <event2/event.h>
 #include "apply.h"
 #include "change.h"
 #include "commands.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "evidence.h"
 #include "history.h"
+#include "look.h"
 #include "pilot.h"
 #include "signals.h"
 #include "sources.h"
 
-#define TICK_MS    500
-#define RING       (EVIDENCE_ANSWER_MS / TICK_MS + 1)
-#define RETRY_MS   1000 /* after a database that refused */
-#define STEP_SLACK 2000 /* ms: how much older than its step a cohort may be */
-
-/* How many first packets had no answer yet at the last few ticks, the newest last. */
-struct pending {
-	uint64_t count[RING];
-};
-
-/* What is remembered of a service's rollout between ticks; nothing that can not be found again. */
-struct track {
-	/* Of the rollout and its step, and what the gates were then: a track of another is void. */
-	uint64_t number;
-	uint32_t step, gates_laid;
-	struct instant step_began; /* a service that was removed may have left its id and its number 1 */
-	bool has_cohort;
-	bool is_void;     /* a step was begun that did not come about: what it had counted is gone */
-	int64_t began_ms; /* monotonic, of the step; 0: rainbowd was not there */
-	struct pending candidate, baseline;
-	bool has_failed; /* it is to be rolled back, for this reason, whatever the gates say later */
-	bool is_lowered; /* the kernel has been told already */
-	char reason[ROLLOUT_REASON_SIZE];
-	int64_t patient_until_ms; /* monotonic */
-	bool found[SETTINGS_GATES_MAX];
-	struct gate_finding finding[SETTINGS_GATES_MAX];
-	uint64_t answer[SETTINGS_GATES_MAX];        /* the number of the last answer that was judged */
-	enum gate_verdict told[SETTINGS_GATES_MAX]; /* the verdict that the history has */
-	bool is_stuck;                              /* what was decided can not be carried out, which has been told */
-};
+#define RETRY_MS 1000 /* after a database that refused */
 
 struct pilot {
 	struct daemon *daemon;
 	struct event *tick;
 	struct track tracks[RAINBOW_MAX_SERVICES + 1]; /* by service */
 };
-
-/* The parts of one look. */
-struct look {
-	struct pilot *pilot;
-	const struct service *service;
-	const struct version *candidate, *baseline;
-	struct track *track;
-	struct gate defaults[SETTINGS_GATES_MAX];
-	const struct gate *gates;
-	size_t gate_count;
-	struct evidence_of of;
-	struct evidence_arm arms[2]; /* candidate, baseline */
-	bool unread;                 /* what the kernel measured can not be read: unknown, not 0 */
-};
-
-static bool track_is_of(const struct track *track, const struct rollout *rollout)
-{
-	return track->number == rollout->number && track->step == rollout->step && track->gates_laid == rollout->gates_laid &&
-	       track->step_began.unix_ms == rollout->step_began.unix_ms;
-}
-
-static struct track *track_of(struct pilot *pilot, const struct service *service)
-{
-	const struct rollout *rollout = &service->rollout;
-	struct track *track = &pilot->tracks[service->id];
-
-	if (track_is_of(track, rollout))
-		return track;
-	memset(track, 0, sizeof(*track));
-	track->number = rollout->number;
-	track->step = rollout->step;
-	track->gates_laid = rollout->gates_laid;
-	track->step_began = rollout->step_began;
-	if (llabs(instant_now().unix_ms - rollout->step_began.unix_ms) < STEP_SLACK)
-		track->began_ms = monotonic_ms();
-	return track;
-}
 
 /* --- cohorts -------------------------------------------------------------------------------------------------------------- */
 
@@ -121,7 +54,7 @@ int pilot_begin_step(struct pilot *pilot, const struct service *before, const st
 /* After a start: is the cohort in the maps that of this step? Those of a new set of maps, after a reboot, are not. */
 static bool cohort_is_of_step(const struct look *look)
 {
-	struct daemon *daemon = look->pilot->daemon;
+	struct daemon *daemon = look->daemon;
 	int64_t step_age_ms = instant_now().unix_ms - look->service->rollout.step_began.unix_ms;
 	int64_t cohort_age_ms = signals_cohort_age_ms(daemon->datapath, look->service->id, monotonic_ms());
 	struct rainbow_signal signal;
@@ -137,7 +70,7 @@ static bool ensure_cohort(struct look *look)
 	bool anew = track->is_void || (!track->has_cohort && !cohort_is_of_step(look));
 	struct error err;
 
-	if (anew && begin_cohort(look->pilot->daemon, look->service, &err)) {
+	if (anew && begin_cohort(look->daemon, look->service, &err)) {
 		log_error("pilot", "%s", err.message);
 		return false;
 	}
@@ -157,186 +90,6 @@ static void forget_cohort(const struct look *look, struct rollout *rollout)
 		rollout->memory[i].verdict = GATE_INCONCLUSIVE;
 		rollout->memory[i].looked_at = 0;
 	}
-}
-
-/* --- evidence ------------------------------------------------------------------------------------------------------------- */
-
-/* The fewest of the last few ticks. */
-static uint64_t pending_least(const struct pending *pending)
-{
-	uint64_t least = pending->count[0];
-	size_t i;
-
-	for (i = 1; i < RING; i++)
-		if (pending->count[i] < least)
-			least = pending->count[i];
-	return least;
-}
-
-static void pending_push(struct pending *pending, uint64_t count)
-{
-	memmove(pending->count, pending->count + 1, (RING - 1) * sizeof(pending->count[0]));
-	pending->count[RING - 1] = count;
-}
-
-static void read_arm(struct look *look, const struct version *version, struct pending *pending, bool is_tick,
-		     struct evidence_arm *arm)
-{
-	struct error err;
-
-	memset(arm, 0, sizeof(*arm));
-	arm->weight = version->weight;
-	if (signals_read(look->pilot->daemon->datapath, look->service->id, version->id, SIGNAL_COHORT, &arm->signal, &err)) {
-		memset(&arm->signal, 0, sizeof(arm->signal));
-		look->unread = true;
-		return;
-	}
-	if (is_tick)
-		pending_push(pending, evidence_pending(&arm->signal));
-	arm->unanswered = pending_least(pending);
-}
-
-/* Returns the number of the answer that it is; 0: it is no answer, but grows by itself. */
-static uint64_t gather(struct look *look, const struct gate *gate, struct gate_evidence *evidence)
-{
-	struct source_evidence source;
-
-	if (gate->source == GATE_SOURCE_KERNEL && look->unread) {
-		evidence->source = GATE_ERROR;
-		snprintf(evidence->reason, sizeof(evidence->reason), "what the kernel measured in this step can not be read");
-		return 0;
-	}
-	if (gate->source == GATE_SOURCE_KERNEL) {
-		evidence_of_kernel(gate, &look->arms[0], &look->arms[1], &look->of, evidence);
-		return 0;
-	}
-	sources_evidence(look->pilot->daemon->sources, look->service, gate, instant_now(), &source);
-	*evidence = source.evidence;
-	if (source.sessions_missing) {
-		evidence->candidate.sessions = (double)look->arms[0].signal.opened;
-		evidence->baseline.sessions = (double)look->arms[1].signal.opened;
-	}
-	evidence_share(&look->arms[0], &look->arms[1], evidence);
-	return gate->kind == GATE_KIND_VALUE || gate->kind == GATE_KIND_ANSWER ? source.answer : 0;
-}
-
-/* False: one of its versions is gone. */
-static bool look_init(struct look *look, struct pilot *pilot, const struct service *service)
-{
-	memset(look, 0, sizeof(*look));
-	look->pilot = pilot;
-	look->service = service;
-	look->of.udp = service->protocol == IPPROTO_UDP;
-	look->of.client_affinity = service->affinity == RAINBOW_AFFINITY_CLIENT;
-	look->gates = settings_gates(&service->settings, look->defaults, &look->gate_count);
-	look->track = track_of(pilot, service);
-	look->candidate = service_find_version(service, service->rollout.target);
-	look->baseline = service_find_version(service, service->rollout.baseline);
-	return look->candidate && look->baseline;
-}
-
-static void look_read(struct look *look, bool is_tick)
-{
-	read_arm(look, look->candidate, &look->track->candidate, is_tick, &look->arms[0]);
-	read_arm(look, look->baseline, &look->track->baseline, is_tick, &look->arms[1]);
-}
-
-/* --- judging -------------------------------------------------------------------------------------------------------------- */
-
-/* The rollout's alpha is shared by all that may fail it by chance: each deciding gate that is a test, in each step. */
-static uint32_t tests_of(const struct look *look)
-{
-	uint32_t deciding = 0;
-	size_t i;
-
-	for (i = 0; i < look->gate_count; i++)
-		deciding += !look->gates[i].shadow &&
-			    (look->gates[i].kind == GATE_KIND_RATIO || look->gates[i].kind == GATE_KIND_DISTRIBUTION);
-	return deciding ? deciding * (uint32_t)look->service->rollout.plan.stage_count : 1;
-}
-
-static void judge_one(struct look *look, size_t place, struct gate_memory *memory, struct gate_finding *finding)
-{
-	const struct gate *gate = &look->gates[place];
-	struct gate_evidence evidence;
-	uint64_t answer;
-
-	finding->looked = false;
-	memset(&evidence, 0, sizeof(evidence));
-	answer = gather(look, gate, &evidence);
-	/* An answer is judged once, since bad ones in a row are counted. What is stale is none any more. */
-	if (answer && answer == look->track->answer[place] && evidence.source != GATE_INCONCLUSIVE)
-		return;
-	look->track->answer[place] = answer;
-	gate_look(gate, &evidence, tests_of(look), memory, finding);
-}
-
-/* A source that stops answering, or answers again, is told once. */
-static void tell_errors(struct look *look, size_t place, const struct gate_finding *finding)
-{
-	enum gate_verdict told = look->track->told[place];
-	struct note note;
-
-	look->track->told[place] = finding->verdict;
-	if ((told == GATE_ERROR) == (finding->verdict == GATE_ERROR))
-		return;
-	note_of_rainbowd(&note, "gate", look->service, look->service->rollout.target, "gate %s of %s %s: %.300s",
-			 look->gates[place].name, look->service->name,
-			 finding->verdict == GATE_ERROR ? "is in error" : "answers again", finding->reason);
-	history_note(look->pilot->daemon, &note);
-	note_fini(&note);
-}
-
-/* Judges all gates; the rollout's memory comes back changed where a look was spent: true. */
-static bool judge(struct look *look, struct rollout *rollout, struct rollout_facts *facts)
-{
-	bool remembers = false, decides = false;
-	size_t i;
-
-	facts->gates = GATE_PASS;
-	if (rollout->without_gates)
-		return false;
-	for (i = 0; i < look->gate_count; i++) {
-		struct gate_finding *finding = &look->track->finding[i];
-
-		judge_one(look, i, &rollout->memory[i], finding);
-		tell_errors(look, i, finding);
-		look->track->found[i] = true;
-		remembers = remembers || finding->looked;
-		decides = decides || !look->gates[i].shadow;
-		if (look->gates[i].shadow || rollout_worse(facts->gates, finding->verdict) == facts->gates)
-			continue;
-		facts->gates = finding->verdict;
-		snprintf(facts->gate_reason, sizeof(facts->gate_reason), "%s", finding->reason);
-	}
-	if (!decides) { /* its gates were taken away meanwhile */
-		facts->gates = GATE_INCONCLUSIVE;
-		snprintf(facts->gate_reason, sizeof(facts->gate_reason),
-			 "no gate decides: lay one down, or promote it by hand: rainbowctl rollout promote %s",
-			 look->service->name);
-	}
-	return remembers;
-}
-
-/* A failure that could not be carried out yet stays one, whatever comes later. */
-static void latch(struct track *track, struct rollout_facts *facts)
-{
-	if (facts->gates == GATE_FAIL && !track->has_failed) {
-		track->has_failed = true;
-		text_copy(track->reason, sizeof(track->reason), facts->gate_reason);
-	}
-	if (!track->has_failed)
-		return;
-	facts->gates = GATE_FAIL;
-	text_copy(facts->gate_reason, sizeof(facts->gate_reason), track->reason);
-}
-
-/* By a clock that nobody can set, where rainbowd saw the step begin. */
-static bool hold_is_over(const struct look *look, const struct rollout *rollout)
-{
-	int64_t hold_ms = rollout->plan.stages[rollout->step].hold.ms;
-
-	return !look->track->began_ms || monotonic_ms() - look->track->began_ms >= hold_ms + rollout->paused_ms;
 }
 
 /* --- carrying out --------------------------------------------------------------------------------------------------------- */
@@ -384,10 +137,9 @@ static bool lower(const struct change *change)
 static int carry_out(struct look *look, const struct rollout *rollout, enum rollout_action action, struct note *note,
 		     struct error *err)
 {
-	struct pilot *pilot = look->pilot;
 	struct change change;
 	struct error cohort;
-	int rc = change_begin(&change, pilot->daemon, look->service->name, err);
+	int rc = change_begin(&change, look->daemon, look->service->name, err);
 
 	if (rc)
 		return rc;
@@ -398,7 +150,7 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 	if (rc && action == ROLLOUT_ROLL_BACK && !look->track->is_lowered)
 		look->track->is_lowered = lower(&change);
 	/* Only now: while the database refuses, each try would throw away what the cohort knows. ensure_cohort tries again. */
-	if (!rc && action == ROLLOUT_SET && begin_cohort(pilot->daemon, change.after, &cohort))
+	if (!rc && action == ROLLOUT_SET && begin_cohort(look->daemon, change.after, &cohort))
 		log_error("pilot", "%s", cohort.message);
 	change_end(&change);
 	return rc;
@@ -496,9 +248,9 @@ static bool step_rollout(struct look *look, struct rollout *rollout, struct roll
 	look_read(look, true);
 	facts->target_open = look->candidate->state == RAINBOW_VERSION_ACTIVE && !look->candidate->quarantine[0] &&
 			     version_active_backends(look->candidate);
-	remembers = judge(look, rollout, facts) || remembers;
-	latch(look->track, facts);
-	if (facts->gates == GATE_FAIL || !facts->target_open || hold_is_over(look, rollout))
+	remembers = look_judge(look, rollout, facts) || remembers;
+	track_latch(look->track, facts);
+	if (facts->gates == GATE_FAIL || !facts->target_open || look_hold_is_over(look, rollout))
 		action = rollout_next(rollout, facts);
 	return act(look, rollout, action, remembers);
 }
@@ -516,7 +268,7 @@ static bool step_service(struct pilot *pilot, const struct service *service)
 	look = malloc(sizeof(*look));
 	if (!look)
 		return false;
-	changed = look_init(look, pilot, service) && step_rollout(look, &rollout, &facts);
+	changed = look_init(look, pilot->daemon, &pilot->tracks[service->id], service) && step_rollout(look, &rollout, &facts);
 	free(look);
 	return changed;
 }
@@ -546,44 +298,6 @@ bool pilot_finding(const struct pilot *pilot, const struct service *service, siz
 	return true;
 }
 
-static int find_gate(const struct look *look, const char *name, size_t *place, struct error *err)
-{
-	char known[256] = "";
-	size_t i, used = 0;
-
-	for (i = 0; i < look->gate_count; i++) {
-		if (strcmp(look->gates[i].name, name) == 0) {
-			*place = i;
-			return 0;
-		}
-		if (used + SETTINGS_NAME_SIZE < sizeof(known))
-			used +=
-			    (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "", look->gates[i].name);
-	}
-	return error_set(err, ERROR_NOT_FOUND, "gate", "service %s has no gate %.40s; it has: %s", look->service->name, name,
-			 known[0] ? known : "none");
-}
-
-static int explain(struct look *look, const char *name, char **out, struct error *err)
-{
-	struct gate_memory memory;
-	struct gate_evidence evidence;
-	struct gate_finding finding;
-	size_t place = 0;
-	int rc = find_gate(look, name, &place, err);
-
-	if (rc)
-		return rc;
-	memset(&evidence, 0, sizeof(evidence));
-	memory = look->service->rollout.memory[place]; /* a copy: to explain spends no look, and counts no answer twice */
-	if (gather(look, &look->gates[place], &evidence) && look->track->found[place])
-		finding = look->track->finding[place];
-	else
-		gate_look(&look->gates[place], &evidence, tests_of(look), &memory, &finding);
-	*out = gate_explain(&look->gates[place], &evidence, tests_of(look), &finding);
-	return *out ? 0 : error_set(err, ERROR_INTERNAL, NULL, "out of memory");
-}
-
 int pilot_explain(struct pilot *pilot, const struct service *service, const char *gate, char **out, struct error *err)
 {
 	struct look *look;
@@ -596,9 +310,9 @@ int pilot_explain(struct pilot *pilot, const struct service *service, const char
 	look = malloc(sizeof(*look));
 	if (!look)
 		return error_set(err, ERROR_INTERNAL, NULL, "out of memory");
-	if (look_init(look, pilot, service)) {
+	if (look_init(look, pilot->daemon, &pilot->tracks[service->id], service)) {
 		look_read(look, false);
-		rc = explain(look, gate, out, err);
+		rc = look_explain(look, gate, out, err);
 	} else {
 		rc = error_set(err, ERROR_PRECONDITION, "service", "version %s or %s of rollout %" PRIu64 " has been removed",
 			       service->rollout.target, service->rollout.baseline, service->rollout.number);
@@ -609,7 +323,7 @@ int pilot_explain(struct pilot *pilot, const struct service *service, const char
 
 int pilot_new(struct pilot **out, struct daemon *daemon, struct error *err)
 {
-	struct timeval every = {.tv_usec = TICK_MS * 1000};
+	struct timeval every = {.tv_usec = LOOK_EVERY_MS * 1000};
 	struct pilot *pilot = calloc(1, sizeof(*pilot));
 
 	if (!pilot)

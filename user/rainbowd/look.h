@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One look at a rollout, for pilot.c alone: what is known of candidate and baseline is gathered and put before the gates. And the track:
+ * what is remembered of a step between two looks.
+ */
+#ifndef RAINBOW_LOOK_H
+#define RAINBOW_LOOK_H
+
+#include "daemon.h"
+#include "evidence.h"
+#include "gate.h"
+
+#define LOOK_EVERY_MS 500
+#define LOOK_RING     (EVIDENCE_ANSWER_MS / LOOK_EVERY_MS + 1)
+#define STEP_SLACK    2000 /* ms: how much older than its step a cohort may be */
+
+/* How many first packets had no answer yet at the last few ticks, the newest last. */
+struct pending {
+	uint64_t count[LOOK_RING];
+};
+
+/* What is remembered of a service's rollout between ticks; nothing that can not be found again. */
+struct track {
+	/* Of the rollout and its step, and what the gates were then: a track of another is void. */
+	uint64_t number;
+	uint32_t step, gates_laid;
+	struct instant step_began; /* a service that was removed may have left its id and its number 1 */
+	bool has_cohort;
+	bool is_void;     /* a step was begun that did not come about: what it had counted is gone */
+	int64_t began_ms; /* monotonic, of the step; 0: rainbowd was not there */
+	struct pending candidate, baseline;
+	bool has_failed; /* it is to be rolled back, for this reason, whatever the gates say later */
+	bool is_lowered; /* the kernel has been told already */
+	char reason[ROLLOUT_REASON_SIZE];
+	int64_t patient_until_ms; /* monotonic */
+	bool found[SETTINGS_GATES_MAX];
+	struct gate_finding finding[SETTINGS_GATES_MAX];
+	uint64_t answer[SETTINGS_GATES_MAX];        /* the number of the last answer that was judged */
+	enum gate_verdict told[SETTINGS_GATES_MAX]; /* the verdict that the history has */
+	bool is_stuck;                              /* what was decided can not be carried out, which has been told */
+};
+
+/* The parts of one look: large, so not for the stack. */
+struct look {
+	struct daemon *daemon;
+	const struct service *service;
+	const struct version *candidate, *baseline;
+	struct track *track;
+	struct gate defaults[SETTINGS_GATES_MAX];
+	const struct gate *gates;
+	size_t gate_count;
+	struct evidence_of of;
+	struct evidence_arm arms[2]; /* candidate, baseline */
+	bool unread;                 /* what the kernel measured can not be read: unknown, not 0 */
+};
+
+bool track_is_of(const struct track *track, const struct rollout *rollout);
+/* A failure that could not be carried out yet stays one, whatever comes later. */
+void track_latch(struct track *track, struct rollout_facts *facts);
+
+/* False: one of its versions is gone. The track begins anew where it is of another step. */
+bool look_init(struct look *look, struct daemon *daemon, struct track *track, const struct service *service);
+/* What the kernel measured. is_tick: it is one of those that come every LOOK_EVERY_MS. */
+void look_read(struct look *look, bool is_tick);
+/* Judges all gates; the rollout's memory comes back changed where a look was spent: true. */
+bool look_judge(struct look *look, struct rollout *rollout, struct rollout_facts *facts);
+/* By a clock that nobody can set, where rainbowd saw the step begin. */
+bool look_hold_is_over(const struct look *look, const struct rollout *rollout);
+/* Inputs, formula and verdict of one gate; malloc'ed text. */
+int look_explain(struct look *look, const char *gate, char **out, struct error *err);
+
+#endif
