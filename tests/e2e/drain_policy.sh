@@ -465,7 +465,7 @@ eta() {
 	lab_until_stat second 10 '.live == 5'
 	ctl set-weight soon s1=100
 	ctl drain soon s2
-	wait_until 5 'a sweep that has seen these five' is_eq true version_json soon s2 '.oldest_seconds != null and .oldest_seconds < 4'
+	wait_until 20 'a sweep that has seen these five' is_eq durations drain_of soon s2 .eta_basis
 	expect_eq 'the basis' "$(drain_of soon s2 .eta_basis)" durations
 	even=$(drain_of soon s2 .eta_seconds) most=$(drain_of soon s2 .eta_p90_seconds)
 	say "all will have ended in $even s, 9 in 10: $most s"

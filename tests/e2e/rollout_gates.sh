@@ -148,9 +148,10 @@ expect_rolled_back 1 'judge: .*1'
 forgive
 
 part 'locked: nothing goes up, and a gate that fails rolls back'
-say_command 0
+say_command 75
 start
 ctl lock chat --reason 'the night before a holiday'
+say_command 0
 wait_until 15 'the rollout to be held' is_eq 'held in step 1' place
 expect_match 'why' "$(rollout .reason)" 'locked'
 expect_stays 'held in step 1' 2

@@ -103,7 +103,7 @@ ctl undrain chat v1
 ctl set-weight chat v1=100 v2=0
 
 part 'blue-green, and wait'
-ctl rollout start chat v2 --steps 100 --hold 3s
+ctl rollout start chat v2 --steps 100 --hold 10s
 expect_eq 'the weights' "$(weights)" '0 100 0 0'
 lab_ctl wait chat --for rollout=complete --timeout 30s >"$LAB_DIR/wait.log" 2>&1 &
 waiter=$!

@@ -88,8 +88,15 @@ static void test_client_affinity(void **state)
 	gather(GATE_SIGNAL_RESETS);
 	assert_arm(1.5, 2);
 	candidate.signal.refused = 10;
+	candidate.signal.asked = 50;
+	candidate.signal.joined = 40;
 	gather(GATE_SIGNAL_CONNECT_FAILURES);
-	assert_arm(2 * 0.2, 2);
+	assert_arm(10 * 0.2, 10);
+	/* Nobody gets through, so nobody opens a session: that must show. */
+	memset(&candidate.signal, 0, sizeof(candidate.signal));
+	candidate.signal.asked = candidate.signal.refused = 100;
+	gather(GATE_SIGNAL_CONNECT_FAILURES);
+	assert_arm(100, 100);
 }
 
 static void test_http(void **state)

@@ -45,6 +45,15 @@ static void distribution(struct gate_arm *arm, struct evidence_arm *from, const 
 }
 
 /*
+ * By choices, not by what came of them: a version that refuses connections opens fewer sessions. Those that a steer sent are among
+ * them: where they are so many that it shows, the two versions do not serve the same people, and can not be compared.
+ */
+static uint64_t chosen(const struct rainbow_signal *signal)
+{
+	return signal->asked > signal->joined ? signal->asked - signal->joined : 0;
+}
+
+/*
  * So many of so many. Of flows, where a session is all flows of a client: then the part is of the flows, and counts for no more
  * sessions than there are, as if all flows of a client fared alike.
  */
@@ -65,6 +74,11 @@ static void connect_failures(struct gate_arm *arm, const struct evidence_arm *fr
 	uint64_t failed = s->refused + from->unanswered;
 
 	ratio(arm, failed, s->answered + failed, from, of);
+	/* Whoever got no connection opened no session: here the choices count. */
+	if (of->client_affinity && arm->sessions < (double)chosen(s) && s->answered + failed) {
+		arm->sessions = (double)(chosen(s) < s->answered + failed ? chosen(s) : s->answered + failed);
+		arm->events = arm->sessions * (double)failed / (double)(s->answered + failed);
+	}
 }
 
 static void resets(struct gate_arm *arm, uint64_t events, const struct evidence_arm *from, const struct evidence_of *of)
@@ -109,15 +123,6 @@ static void measure(enum gate_signal signal, struct gate_arm *arm, struct eviden
 	case GATE_SIGNAL_NONE:
 		break;
 	}
-}
-
-/*
- * By choices, not by what came of them: a version that refuses connections opens fewer sessions. Those that a steer sent are among
- * them: where they are so many that it shows, the two versions do not serve the same people, and can not be compared.
- */
-static uint64_t chosen(const struct rainbow_signal *signal)
-{
-	return signal->asked > signal->joined ? signal->asked - signal->joined : 0;
 }
 
 void evidence_share(const struct evidence_arm *candidate, const struct evidence_arm *baseline, struct gate_evidence *out)

@@ -132,7 +132,6 @@ static const char *measure_distribution(const struct gate *gate, const struct ga
 
 static const char *measure_value(const struct gate *gate, const struct gate_evidence *evidence, struct gate_finding *finding)
 {
-	(void)gate;
 	if (isfinite(evidence->candidate.value))
 		finding->candidate = evidence->candidate.value;
 	if (isfinite(evidence->baseline.value))
@@ -142,8 +141,8 @@ static const char *measure_value(const struct gate *gate, const struct gate_evid
 	finding->difference = finding->candidate - finding->baseline;
 	if (finding->candidate < 0 || finding->baseline < 0)
 		return "a value is negative, and the margin is relative to it";
-	if (finding->baseline == 0 && finding->candidate > 0 && gate->better == GATE_LOWER)
-		return "the baseline's value is 0, and the margin is relative to it; hard_max can judge";
+	if (finding->baseline == 0 && finding->candidate > 0 && gate->better == GATE_LOWER && !(gate->floor > 0))
+		return "the baseline's value is 0, and the margin is relative to it; a floor or hard_max can judge";
 	return NULL;
 }
 
@@ -214,7 +213,7 @@ double gate_bound(const struct gate *gate, const struct gate_finding *finding)
 	case GATE_KIND_RATIO:
 		return sign * gate->margin;
 	case GATE_KIND_VALUE:
-		return finding->baseline * (1 + sign * margin_of(gate, finding->baseline));
+		return finding->baseline + sign * fmax(gate->margin * finding->baseline, gate->floor);
 	default:
 		return 1 + sign * margin_of(gate, finding->baseline);
 	}

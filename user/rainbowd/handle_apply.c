@@ -64,6 +64,24 @@ static int note_changes(struct plan *plan, struct step *step, const struct chang
 	return step->differs && change->before ? service_check_unlocked(change->before, err) : 0;
 }
 
+static struct rollout_start order_of(const struct document_service *wanted, const char *reason)
+{
+	return (struct rollout_start){
+	    .target = wanted->target,
+	    .baseline = wanted->baseline[0] ? wanted->baseline : NULL,
+	    .reason = reason,
+	};
+}
+
+/* On the copy that is thrown away: would it begin? */
+static int try_rollout(const struct plan *plan, const struct step *step, struct change *change, struct error *err)
+{
+	const struct rollout_start order = order_of(step->wanted, plan->request->note->reason);
+	bool queued;
+
+	return command_rollout_start(change->after, &order, &change->counts, instant_now(), &queued, err);
+}
+
 /* New versions have their ids from the dry run: steers name them. */
 static int try_step(struct plan *plan, struct step *step, struct error *err)
 {
@@ -78,6 +96,7 @@ static int try_step(struct plan *plan, struct step *step, struct error *err)
 	rc = rc ? rc : reconcile_close(&order, change.after, err);
 	rc = rc ? rc : reconcile_rollout(&order, change.after, &step->starts_rollout, err);
 	rc = rc ? rc : note_changes(plan, step, &change, err);
+	rc = rc || !step->starts_rollout ? rc : try_rollout(plan, step, &change, err);
 	change_end(&change);
 	return rc;
 }
@@ -211,11 +230,7 @@ static int close_step(struct plan *plan, const struct step *step, struct error *
 /* As `rainbowctl rollout start` does; all of the document is in force already. */
 static int start_rollout(struct request *request, const struct document_service *wanted, struct error *err)
 {
-	const struct rollout_start order = {
-	    .target = wanted->target,
-	    .baseline = wanted->baseline[0] ? wanted->baseline : NULL,
-	    .reason = request->note->reason,
-	};
+	const struct rollout_start order = order_of(wanted, request->note->reason);
 	struct change change;
 	bool queued;
 	int rc = change_begin(&change, request->daemon, wanted->name, err);

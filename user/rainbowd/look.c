@@ -24,6 +24,15 @@ static void track_begin(struct track *track, const struct service *service)
 
 	if (track_is_of(track, rollout))
 		return;
+	/* Other gates over the same step: what they found goes, and nothing else. */
+	if (track->number == rollout->number && track->step == rollout->step &&
+	    track->step_began.unix_ms == rollout->step_began.unix_ms) {
+		track->gates_laid = rollout->gates_laid;
+		track->has_failed = track->has_memory = false;
+		memset(track->found, 0, sizeof(track->found));
+		memset(track->told, 0, sizeof(track->told));
+		return;
+	}
 	memset(track, 0, sizeof(*track));
 	track->number = rollout->number;
 	track->step = rollout->step;
@@ -31,6 +40,29 @@ static void track_begin(struct track *track, const struct service *service)
 	track->step_began = rollout->step_began;
 	if (llabs(instant_now().unix_ms - rollout->step_began.unix_ms) < STEP_SLACK)
 		track->began_ms = monotonic_ms();
+}
+
+void track_pause(struct track *track, const struct rollout *rollout)
+{
+	int64_t now_ms = monotonic_ms();
+
+	if (rollout->state == ROLLOUT_PAUSED && track->began_ms && track->seen_ms)
+		track->began_ms += now_ms - track->seen_ms;
+	track->seen_ms = now_ms;
+}
+
+/* Where the number of the last answer of this gate is; gates may change their places. */
+static struct judged *judged_of(struct track *track, const char *gate)
+{
+	size_t i;
+
+	for (i = 0; i < SETTINGS_GATES_MAX - 1; i++)
+		if (!track->judged[i].gate[0] || strcmp(track->judged[i].gate, gate) == 0)
+			break;
+	if (strcmp(track->judged[i].gate, gate) != 0)
+		track->judged[i].answer = 0;
+	text_copy(track->judged[i].gate, SETTINGS_NAME_SIZE, gate);
+	return &track->judged[i];
 }
 
 void track_latch(struct track *track, struct rollout_facts *facts)
@@ -63,6 +95,7 @@ static void pending_push(struct pending *pending, uint64_t count)
 {
 	memmove(pending->count, pending->count + 1, (LOOK_RING - 1) * sizeof(pending->count[0]));
 	pending->count[LOOK_RING - 1] = count;
+	pending->ticks += pending->ticks < LOOK_RING;
 }
 
 static void read_arm(struct look *look, const struct version *version, struct pending *pending, bool is_tick,
@@ -90,6 +123,12 @@ static uint64_t gather(struct look *look, const struct gate *gate, struct gate_e
 	if (gate->source == GATE_SOURCE_KERNEL && look->unread) {
 		evidence->source = GATE_ERROR;
 		snprintf(evidence->reason, sizeof(evidence->reason), "what the kernel measured in this step can not be read");
+		return 0;
+	}
+	if (gate->signal == GATE_SIGNAL_CONNECT_FAILURES && look->track->candidate.ticks < LOOK_RING) {
+		evidence->source = GATE_INCONCLUSIVE;
+		snprintf(evidence->reason, sizeof(evidence->reason), "connections that get no answer show after %d s",
+			 EVIDENCE_ANSWER_MS / 1000);
 		return 0;
 	}
 	if (gate->source == GATE_SOURCE_KERNEL) {
@@ -131,7 +170,7 @@ bool look_hold_is_over(const struct look *look, const struct rollout *rollout)
 {
 	int64_t hold_ms = rollout->plan.stages[rollout->step].hold.ms;
 
-	return !look->track->began_ms || monotonic_ms() - look->track->began_ms >= hold_ms + rollout->paused_ms;
+	return !look->track->began_ms || monotonic_ms() - look->track->began_ms >= hold_ms;
 }
 
 /* --- judging -------------------------------------------------------------------------------------------------------------- */
@@ -152,15 +191,19 @@ static void judge_one(struct look *look, size_t place, struct gate_memory *memor
 {
 	const struct gate *gate = &look->gates[place];
 	struct gate_evidence evidence;
+	struct judged *judged = judged_of(look->track, gate->name);
 	uint64_t answer;
 
 	finding->looked = false;
 	memset(&evidence, 0, sizeof(evidence));
 	answer = gather(look, gate, &evidence);
 	/* An answer is judged once, since bad ones in a row are counted. What is stale is none any more. */
-	if (answer && answer == look->track->answer[place] && evidence.source != GATE_INCONCLUSIVE)
+	if (answer && answer == judged->answer && evidence.source != GATE_INCONCLUSIVE) {
+		finding->verdict = memory->verdict;
+		text_copy(finding->reason, sizeof(finding->reason), memory->reason);
 		return;
-	look->track->answer[place] = answer;
+	}
+	judged->answer = answer;
 	gate_look(gate, &evidence, tests_of(look), memory, finding);
 }
 

@@ -17,6 +17,7 @@
 /* How many first packets had no answer yet at the last few ticks, the newest last. */
 struct pending {
 	uint64_t count[LOOK_RING];
+	uint32_t ticks; /* that are in it */
 };
 
 /* What is remembered of a service's rollout between ticks; nothing that can not be found again. */
@@ -27,15 +28,21 @@ struct track {
 	struct instant step_began; /* a service that was removed may have left its id and its number 1 */
 	bool has_cohort;
 	bool is_void;     /* a step was begun that did not come about: what it had counted is gone */
-	int64_t began_ms; /* monotonic, of the step; 0: rainbowd was not there */
+	int64_t began_ms; /* monotonic, of the step, moved on while it is paused; 0: rainbowd was not there */
+	int64_t seen_ms;  /* monotonic, of the last tick */
 	struct pending candidate, baseline;
 	bool has_failed; /* it is to be rolled back, for this reason, whatever the gates say later */
 	bool is_lowered; /* the kernel has been told already */
 	char reason[ROLLOUT_REASON_SIZE];
-	int64_t patient_until_ms; /* monotonic */
+	/* What the gates remember and the database could not take yet. */
+	bool has_memory;
+	struct gate_memory memory[SETTINGS_GATES_MAX];
 	bool found[SETTINGS_GATES_MAX];
 	struct gate_finding finding[SETTINGS_GATES_MAX];
-	uint64_t answer[SETTINGS_GATES_MAX];        /* the number of the last answer that was judged */
+	struct judged {
+		char gate[SETTINGS_NAME_SIZE];
+		uint64_t answer; /* the number of the last one that was judged */
+	} judged[SETTINGS_GATES_MAX];
 	enum gate_verdict told[SETTINGS_GATES_MAX]; /* the verdict that the history has */
 	bool is_stuck;                              /* what was decided can not be carried out, which has been told */
 };
@@ -55,6 +62,8 @@ struct look {
 };
 
 bool track_is_of(const struct track *track, const struct rollout *rollout);
+/* At each tick: the hold's clock stands still while the rollout is paused. */
+void track_pause(struct track *track, const struct rollout *rollout);
 /* A failure that could not be carried out yet stays one, whatever comes later. */
 void track_latch(struct track *track, struct rollout_facts *facts);
 

@@ -16,10 +16,12 @@
 #include "signals.h"
 #include "sources.h"
 
-#define RETRY_MS 1000 /* after a database that refused */
+#define RETRY_MS       1000  /* after a database that refused */
+#define QUEUE_RETRY_MS 10000 /* ... what waits anyway */
 
 struct pilot {
 	struct daemon *daemon;
+	int64_t patient_until_ms; /* monotonic: the database refused */
 	struct event *tick;
 	struct track tracks[RAINBOW_MAX_SERVICES + 1]; /* by service */
 };
@@ -72,6 +74,7 @@ static bool ensure_cohort(struct look *look)
 
 	if (anew && begin_cohort(look->daemon, look->service, &err)) {
 		log_error("pilot", "%s", err.message);
+		look->unread = true; /* what there is is of another cohort */
 		return false;
 	}
 	track->has_cohort = true;
@@ -121,17 +124,19 @@ static void tell(struct note *note, const struct look *look, const struct rollou
  * A database that refuses (a full disk) must not keep new sessions on a version that has failed: the kernel is told at once. It is
  * stored, and shown, as soon as the database takes it.
  */
-static bool lower(const struct change *change)
+static void lower(const struct change *change, struct track *track)
 {
 	struct error err;
 
 	if (apply_service(change->daemon->datapath, change->before, change->after, &err)) {
 		log_error("pilot", "%s", err.message);
-		return false;
+		return;
 	}
+	if (track->is_lowered)
+		return;
+	track->is_lowered = true;
 	log_warn("pilot", "rollout %" PRIu64 " of %s is rolled back in the kernel, and not in the database, which refuses",
 		 change->after->rollout.number, change->after->name);
-	return true;
 }
 
 static int carry_out(struct look *look, const struct rollout *rollout, enum rollout_action action, struct note *note,
@@ -146,9 +151,13 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 	change.note = note;
 	change.after->rollout = *rollout;
 	rc = command_rollout_do(change.after, action, &change.counts, instant_now(), err);
+	/* A database that is known to refuse may take seconds to say so again. */
+	if (!rc && action == ROLLOUT_ROLL_BACK && look->track->is_stuck)
+		lower(&change, look->track);
 	rc = rc ? rc : change_commit(&change, false, err);
-	if (rc && action == ROLLOUT_ROLL_BACK && !look->track->is_lowered)
-		look->track->is_lowered = lower(&change);
+	/* Also after each try that came as far as the maps, and put them back. */
+	if (rc && action == ROLLOUT_ROLL_BACK)
+		lower(&change, look->track);
 	/* Only now: while the database refuses, each try would throw away what the cohort knows. ensure_cohort tries again. */
 	if (!rc && action == ROLLOUT_SET && begin_cohort(look->daemon, change.after, &cohort))
 		log_error("pilot", "%s", cohort.message);
@@ -156,10 +165,20 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 	return rc;
 }
 
-/* Returns true if the model has changed: pointers into it are void. */
-static bool act(struct look *look, const struct rollout *rollout, enum rollout_action action, bool remembers)
+/* Told once; the track is that of the step before where one begins. */
+static void refused(struct pilot *pilot, struct look *look, const char *what, const struct error *err)
 {
-	bool says = action != ROLLOUT_STAY;
+	if (!look->track->is_stuck)
+		log_error("pilot", "%s: can not be done, is tried again: %s", what, err->message);
+	look->track->is_stuck = true;
+	pilot->patient_until_ms = monotonic_ms() + RETRY_MS;
+}
+
+/* Returns true if the model has changed: pointers into it are void. */
+static bool act(struct pilot *pilot, struct look *look, const struct rollout *rollout, enum rollout_action action,
+		bool remembers)
+{
+	bool says = action != ROLLOUT_STAY, urgent = action == ROLLOUT_ROLL_BACK && !look->track->is_lowered;
 	int64_t began_us = monotonic_us();
 	struct error err;
 	struct note note;
@@ -167,22 +186,23 @@ static bool act(struct look *look, const struct rollout *rollout, enum rollout_a
 
 	if (!says && !remembers)
 		return false;
-	if (monotonic_ms() < look->track->patient_until_ms)
+	/* What could not be stored is not forgotten: looks that were spent stay spent, bad answers stay counted. */
+	look->track->has_memory = true;
+	if (!urgent && monotonic_ms() < pilot->patient_until_ms)
 		return false;
 	if (says) {
 		tell(&note, look, rollout, action);
 		note.began_us = began_us;
 	}
 	rc = carry_out(look, rollout, action, says ? &note : NULL, &err);
-	/* It is tried again, and told once; the track is that of the step before where one begins. */
-	if (rc && !look->track->is_stuck)
-		log_error("pilot", "%s: can not be done, is tried again: %s", says ? note.sentence : look->service->name,
-			  err.message);
-	look->track->is_stuck = rc != 0;
-	if (rc)
-		look->track->patient_until_ms = monotonic_ms() + RETRY_MS;
-	else if (says)
-		log_info("pilot", "%s (%.1f ms): %s", note.sentence, (double)(monotonic_us() - began_us) / 1000, note.reason);
+	if (rc) {
+		refused(pilot, look, says ? note.sentence : look->service->name, &err);
+	} else {
+		look->track->is_stuck = look->track->has_memory = false;
+		if (says)
+			log_info("pilot", "%s (%.1f ms): %s", note.sentence, (double)(monotonic_us() - began_us) / 1000,
+				 note.reason);
+	}
 	if (says)
 		note_fini(&note);
 	return rc == 0;
@@ -217,7 +237,8 @@ static bool start_queued(struct pilot *pilot, const struct service *service)
 	bool queued;
 	int rc;
 
-	if (rollout_is_active(rollout) || !rollout->queued[0] || service->lock.since.unix_ms)
+	if (rollout_is_active(rollout) || !rollout->queued[0] || service->lock.since.unix_ms ||
+	    monotonic_ms() < pilot->patient_until_ms)
 		return false;
 	rc = change_begin(&change, pilot->daemon, service->name, &err);
 	if (rc)
@@ -233,26 +254,36 @@ static bool start_queued(struct pilot *pilot, const struct service *service)
 	else
 		rc = pilot_begin_step(pilot, change.before, change.after, &err);
 	rc = rc ? rc : change_commit(&change, false, &err);
+	if (rc) {
+		log_error("pilot", "%s: can not be done, is tried again: %s", note.sentence, err.message);
+		pilot->patient_until_ms = monotonic_ms() + QUEUE_RETRY_MS;
+	}
 	change_end(&change);
 	note_fini(&note);
 	return rc == 0;
 }
 
-static bool step_rollout(struct look *look, struct rollout *rollout, struct rollout_facts *facts)
+static bool step_rollout(struct pilot *pilot, struct look *look, struct rollout *rollout, struct rollout_facts *facts)
 {
 	enum rollout_action action = ROLLOUT_STAY;
-	bool remembers = ensure_cohort(look);
+	bool remembers = look->track->has_memory;
 
+	track_pause(look->track, rollout);
 	if (remembers)
+		memcpy(rollout->memory, look->track->memory, sizeof(rollout->memory));
+	if (ensure_cohort(look)) {
 		forget_cohort(look, rollout);
+		remembers = true;
+	}
 	look_read(look, true);
 	facts->target_open = look->candidate->state == RAINBOW_VERSION_ACTIVE && !look->candidate->quarantine[0] &&
 			     version_active_backends(look->candidate);
 	remembers = look_judge(look, rollout, facts) || remembers;
+	memcpy(look->track->memory, rollout->memory, sizeof(look->track->memory));
 	track_latch(look->track, facts);
 	if (facts->gates == GATE_FAIL || !facts->target_open || look_hold_is_over(look, rollout))
 		action = rollout_next(rollout, facts);
-	return act(look, rollout, action, remembers);
+	return act(pilot, look, rollout, action, remembers);
 }
 
 static bool step_service(struct pilot *pilot, const struct service *service)
@@ -268,7 +299,8 @@ static bool step_service(struct pilot *pilot, const struct service *service)
 	look = malloc(sizeof(*look));
 	if (!look)
 		return false;
-	changed = look_init(look, pilot->daemon, &pilot->tracks[service->id], service) && step_rollout(look, &rollout, &facts);
+	changed =
+	    look_init(look, pilot->daemon, &pilot->tracks[service->id], service) && step_rollout(pilot, look, &rollout, &facts);
 	free(look);
 	return changed;
 }
