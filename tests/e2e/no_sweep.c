@@ -20,6 +20,7 @@ static int is_sweep(long number, const long *words)
 }
 
 /* libbpf's way into the kernel. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): libc's is reserved */
 long syscall(long number, ...)
 {
 	system_call next = (system_call)dlsym(RTLD_NEXT, "syscall");

@@ -283,6 +283,7 @@ static void carry_memory(struct rollout *rollout, const struct gate *old, size_t
 	}
 	if (!changed)
 		return;
+	// NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a service holds its rollout
 	memcpy(rollout->memory, carried, sizeof(carried));
 	rollout->gates_laid++;
 }

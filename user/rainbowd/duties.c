@@ -269,7 +269,11 @@ int duties_new(struct duties **out, struct daemon *daemon, struct error *err)
 
 void duties_free(struct duties *duties)
 {
-	while (duties && !LIST_EMPTY(&duties->errands))
-		errand_free(LIST_FIRST(&duties->errands));
+	struct errand *errand, *next;
+
+	for (errand = duties ? LIST_FIRST(&duties->errands) : NULL; errand; errand = next) {
+		next = LIST_NEXT(errand, link);
+		errand_free(errand);
+	}
 	free(duties);
 }

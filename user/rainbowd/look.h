@@ -76,6 +76,6 @@ bool look_judge(struct look *look, struct rollout *rollout, struct rollout_facts
 /* By a clock that nobody can set, where rainbowd saw the step begin. */
 bool look_hold_is_over(const struct look *look, const struct rollout *rollout);
 /* Inputs, formula and verdict of one gate; malloc'ed text. */
-int look_explain(struct look *look, const char *gate, char **out, struct error *err);
+int look_explain(struct look *look, const char *name, char **out, struct error *err);
 
 #endif
