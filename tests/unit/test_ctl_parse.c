@@ -57,6 +57,8 @@ static void test_good(void **state)
 	     "{\"name\":\"a\",\"address\":\"10.0.0.1:80\",\"protocol\":\"tcp\",\"idle_timeout\":\"14d\"}"},
 	    {"service add a 10.0.0.1:80 --probe-idle 90s", "POST", "/v1/services",
 	     "{\"name\":\"a\",\"address\":\"10.0.0.1:80\",\"protocol\":\"tcp\",\"probe_idle\":\"90s\"}"},
+	    {"service set a --http on", "PATCH", "/v1/services/a", "{\"http\":true}"},
+	    {"service set a --http off", "PATCH", "/v1/services/a", "{\"http\":false}"},
 	    {"service set a --probe-idle 0", "PATCH", "/v1/services/a", "{\"probe_idle\":\"0\"}"},
 	    {"service set a --idle-timeout 1h --probe-idle 5m", "PATCH", "/v1/services/a",
 	     "{\"idle_timeout\":\"1h\",\"probe_idle\":\"5m\"}"},

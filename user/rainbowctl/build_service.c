@@ -139,6 +139,14 @@ static int add_idle_timeout(const struct words *words, struct request *request, 
 	return 0;
 }
 
+static void add_http(const struct words *words, struct request *request)
+{
+	const char *http = words->option[OPTION_HTTP];
+
+	if (http)
+		request_member(request, "http", json_boolean(!strcmp(http, "on")));
+}
+
 int build_service_add(const struct words *words, struct request *request, struct error *err)
 {
 	int rc = name_check(words->arguments[0], "service", "NAME", err);
@@ -153,6 +161,7 @@ int build_service_add(const struct words *words, struct request *request, struct
 	request_string(request, "affinity", words->option[OPTION_AFFINITY]);
 	request_string(request, "selection", words->option[OPTION_SELECTION]);
 	request_string(request, "stray", words->option[OPTION_STRAY]);
+	add_http(words, request);
 	rc = add_client_prefix(words, request, err);
 	rc = rc ? rc : add_idle_timeout(words, request, err);
 	return rc ? rc : add_probe_idle(words, request, err);
@@ -162,8 +171,11 @@ int build_service_set(const struct words *words, struct request *request, struct
 {
 	int rc = build_service_path(words, request, "PATCH", err);
 
-	if (!rc && !words->option[OPTION_IDLE_TIMEOUT] && !words->option[OPTION_PROBE_IDLE])
-		return error_set(err, ERROR_BAD_INPUT, "service set", "nothing to set: give --idle-timeout or --probe-idle");
+	if (!rc && !words->option[OPTION_IDLE_TIMEOUT] && !words->option[OPTION_PROBE_IDLE] && !words->option[OPTION_HTTP])
+		return error_set(err, ERROR_BAD_INPUT, "service set",
+				 "nothing to set: give --idle-timeout, --probe-idle or --http");
+	if (!rc)
+		add_http(words, request);
 	rc = rc ? rc : add_idle_timeout(words, request, err);
 	return rc ? rc : add_probe_idle(words, request, err);
 }

@@ -24,15 +24,15 @@ const struct command commands[] = {
 	{
 		.name = "service add", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_service_add, .of_all = true,
 		.arguments = {WORD("NAME"), WORD("ADDR:PORT[/tcp|udp]")},
-		.options = B(AFFINITY) | B(SELECTION) | B(STRAY) | B(IDLE_TIMEOUT) | B(PROBE_IDLE) | B(CLIENT_PREFIX),
+		.options = B(AFFINITY) | B(SELECTION) | B(STRAY) | B(IDLE_TIMEOUT) | B(PROBE_IDLE) | B(CLIENT_PREFIX) | B(HTTP),
 		.summary = "make a service: the address that clients dial",
 		.detail = "The protocol is tcp unless /udp follows. Until a version is added, packets to the service are strays.",
 		.example = "rainbowctl service add agent 10.0.0.10:443 --selection exact",
 	},
 	{
 		.name = "service set", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_service_set,
-		.arguments = {SERVICE}, .options = B(IDLE_TIMEOUT) | B(PROBE_IDLE),
-		.summary = "change when silent sessions of a service end",
+		.arguments = {SERVICE}, .options = B(IDLE_TIMEOUT) | B(PROBE_IDLE) | B(HTTP),
+		.summary = "change when silent sessions of a service end, and whether it speaks HTTP/1",
 		.detail = "It holds for running sessions, too. After --probe-idle a client is asked 15 times, a fifteenth of that time apart (at\n"
 			  "least 1s); one that answers none of them has vanished, and its session ends. What else a service has, as gates, steps of\n"
 			  "rollouts and its way to drain, a document sets: export, edit, apply.",

@@ -99,8 +99,9 @@ static int read_probe(const json_t *body, bool *given, struct duration *out, str
 
 static int read_service(const json_t *body, struct service *service, struct error *err)
 {
-	static const char *const keys[] = {"name",  "address",      "protocol",   "affinity",      "selection",
-					   "stray", "idle_timeout", "probe_idle", "client_prefix", NULL};
+	static const char *const keys[] = {"name",         "address",    "protocol",      "affinity", "selection", "stray",
+					   "idle_timeout", "probe_idle", "client_prefix", "http",     NULL};
+	const json_t *http = json_object_get(body, "http");
 	const char *name = NULL, *address = NULL;
 	bool idle_given, probe_given;
 	int rc = body_check_keys(body, keys, err);
@@ -116,6 +117,9 @@ static int read_service(const json_t *body, struct service *service, struct erro
 	rc = rc ? rc : body_number(body, "client_prefix", 1, 128, &service->client_prefix, err);
 	if (!rc)
 		text_copy(service->name, sizeof(service->name), name);
+	if (!rc && http && !json_is_boolean(http))
+		rc = error_set(err, ERROR_BAD_INPUT, "http", "\"http\" must be true or false");
+	service->settings.http = json_is_true(http);
 	return rc;
 }
 
