@@ -139,6 +139,20 @@ static void lower(const struct change *change, struct track *track)
 		 change->after->rollout.number, change->after->name);
 }
 
+static int commit_rollback(struct change *change, struct track *track, struct error *err)
+{
+	int rc;
+
+	/* A database that is known to refuse may take seconds to say so again. */
+	if (track->is_stuck)
+		lower(change, track);
+	rc = change_commit(change, false, err);
+	/* Also after each try that came as far as the maps, and put them back. */
+	if (rc)
+		lower(change, track);
+	return rc;
+}
+
 static int carry_out(struct look *look, const struct rollout *rollout, enum rollout_action action, struct note *note,
 		     struct error *err)
 {
@@ -151,13 +165,10 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 	change.note = note;
 	change.after->rollout = *rollout;
 	rc = command_rollout_do(change.after, action, &change.counts, instant_now(), err);
-	/* A database that is known to refuse may take seconds to say so again. */
-	if (!rc && action == ROLLOUT_ROLL_BACK && look->track->is_stuck)
-		lower(&change, look->track);
-	rc = rc ? rc : change_commit(&change, false, err);
-	/* Also after each try that came as far as the maps, and put them back. */
-	if (rc && action == ROLLOUT_ROLL_BACK)
-		lower(&change, look->track);
+	if (!rc && action == ROLLOUT_ROLL_BACK)
+		rc = commit_rollback(&change, look->track, err);
+	else if (!rc)
+		rc = change_commit(&change, false, err);
 	/* Only now: while the database refuses, each try would throw away what the cohort knows. ensure_cohort tries again. */
 	if (!rc && action == ROLLOUT_SET && begin_cohort(look->daemon, change.after, &cohort))
 		log_error("pilot", "%s", cohort.message);
