@@ -152,8 +152,7 @@ say_command 75
 start
 ctl lock chat --reason 'the night before a holiday'
 say_command 0
-wait_until 15 'the rollout to be held' is_eq 'held in step 1' place
-expect_match 'why' "$(rollout .reason)" 'locked'
+wait_until 15 'the rollout to be held by the lock' is_eq true rollout '.state == "held" and (.reason | test("locked"))'
 expect_stays 'held in step 1' 2
 expect_eq 'the weight of v2' "$(version_json chat v2 .weight)" 20
 say_command 1

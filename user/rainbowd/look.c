@@ -199,8 +199,12 @@ static void judge_one(struct look *look, size_t place, struct gate_memory *memor
 	answer = gather(look, gate, &evidence);
 	/* An answer is judged once, since bad ones in a row are counted. What is stale is none any more. */
 	if (answer && answer == judged->answer && evidence.source != GATE_INCONCLUSIVE) {
-		finding->verdict = memory->verdict;
-		text_copy(finding->reason, sizeof(finding->reason), memory->reason);
+		if (!look->track->found
+			 [place]) { /* other gates have changed meanwhile: what it found is forgotten, not what it knows */
+			finding->verdict = evidence.source == GATE_ERROR ? GATE_ERROR : memory->verdict;
+			text_copy(finding->reason, sizeof(finding->reason),
+				  evidence.source == GATE_ERROR ? evidence.reason : memory->reason);
+		}
 		return;
 	}
 	judged->answer = answer;
