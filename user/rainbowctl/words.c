@@ -30,7 +30,8 @@ const struct option options[OPTION_COUNT] = {
     [OPTION_PROBE_IDLE] =
 	{"probe-idle", 0, "D",
 	 "tcp: a client silent for so long is asked whether it is there; one that vanished ends (15m; 0: off)"},
-    [OPTION_HTTP] = {"http", 0, "on|off", "it speaks plaintext HTTP/1: responses are counted by class (default: off)", switches},
+    [OPTION_HTTP] = {"http", 0, "on|off", "it speaks plaintext HTTP/1: responses are counted by class (default: off)",
+		     switches},
     [OPTION_BACKEND] = {"backend", 0, "ADDR:PORT[,max=N]", "serves this version, with at most N sessions at a time; repeat it"},
     [OPTION_CODE] = {"code", 0, "SHA", "the version's code, for people and logs"},
     [OPTION_MODEL] = {"model", 0, "M", "the version's model"},
