@@ -178,7 +178,11 @@ $(version_of v5 1 | sed 's/:8080/:8082/')
 
 rollout_target() {
 	part 'a rollout, as far as it is planned'
-	write_document $'  rollout: {target: v3, steps: [{weight: 5, hold: 1m}, {weight: 100, hold: 1m}]}'
+	# Two versions take new sessions, and it is not for rainbow to say which is the baseline: told by the plan already.
+	write_document $'  rollout: {target: v3}'
+	expect_code 5 lab_ctl plan -f "$LAB_DIR/document.yaml"
+	expect_match 'what the plan says' "$E2E_OUT" 'say which one v3 is compared with'
+	write_document $'  rollout: {target: v3, baseline: v2, steps: [{weight: 5, hold: 1m}, {weight: 100, hold: 1m}]}'
 	plan 10 'start a rollout of chat to v3' 'rollout.steps 5:10m,25:10m,50:10m,100:10m -> 5:1m,100:1m'
 	write_document $'  rollout: {target: v3}\n  weights: {v3: 100}'
 	refused 2 'services\[0\].weights: a rollout .*sets the weights itself' offline

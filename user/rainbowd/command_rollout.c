@@ -46,7 +46,7 @@ static int default_baseline(const struct service *service, const struct version 
 			return error_set(
 			    err, ERROR_PRECONDITION, "baseline",
 			    "versions %s and %s both take new sessions of %s; say which one %s is compared with, and "
-			    "takes what %s does not: --baseline %s",
+			    "takes what %s does not: --baseline %s (in a document: rollout.baseline)",
 			    found->label, version->label, service->name, target->label, target->label, found->label);
 		found = version;
 	}
