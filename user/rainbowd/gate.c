@@ -32,8 +32,8 @@ static double next_look(const struct gate *gate, const struct gate_memory *memor
 	return memory->looked_at > 0 ? fmax(least, 2 * memory->looked_at) : least;
 }
 
-static void start_finding(const struct gate *gate, uint32_t tests, const struct gate_memory *memory,
-			  struct gate_finding *finding)
+/* No figures, no verdict. */
+static void clear(struct gate_finding *finding)
 {
 	*finding = (struct gate_finding){
 	    .candidate = NAN,
@@ -43,9 +43,19 @@ static void start_finding(const struct gate *gate, uint32_t tests, const struct 
 	    .high = NAN,
 	    .effect = NAN,
 	    .p = NAN,
-	    .alpha = stats_alpha(tests, memory->looks + 1),
-	    .next_look = next_look(gate, memory),
+	    .sessions_candidate = NAN,
+	    .sessions_baseline = NAN,
+	    .next_look = NAN,
 	};
+}
+
+static void start_finding(const struct gate *gate, uint32_t tests, const struct gate_memory *memory,
+			  struct gate_finding *finding)
+{
+	clear(finding);
+	finding->sessions_candidate = finding->sessions_baseline = 0;
+	finding->alpha = stats_alpha(tests, memory->looks + 1);
+	finding->next_look = next_look(gate, memory);
 }
 
 /* The verdict is of this look, and the memory keeps it. */
@@ -194,4 +204,12 @@ void gate_look(const struct gate *gate, const struct gate_evidence *evidence, ui
 	} else {
 		look_at_numbers(gate, evidence, memory, finding);
 	}
+}
+
+void gate_recall(const struct gate_memory *memory, struct gate_finding *finding)
+{
+	clear(finding);
+	recall(memory, finding);
+	if (!finding->reason[0])
+		snprintf(finding->reason, sizeof(finding->reason), "not looked at yet");
 }

@@ -80,6 +80,8 @@ struct gate_finding {
  */
 void gate_look(const struct gate *gate, const struct gate_evidence *evidence, uint32_t tests, struct gate_memory *memory,
 	       struct gate_finding *finding);
+/* What is known without a look: the verdict and the reason that are remembered, and no figures. */
+void gate_recall(const struct gate_memory *memory, struct gate_finding *finding);
 /* Inputs, formula and verdict as text for `rainbowctl explain gate`; malloc'ed, NULL without memory. */
 char *gate_explain(const struct gate *gate, const struct gate_evidence *evidence, uint32_t tests,
 		   const struct gate_finding *finding);

@@ -199,11 +199,10 @@ static void judge_one(struct look *look, size_t place, struct gate_memory *memor
 	answer = gather(look, gate, &evidence);
 	/* An answer is judged once, since bad ones in a row are counted. What is stale is none any more. */
 	if (answer && answer == judged->answer && evidence.source != GATE_INCONCLUSIVE) {
-		if (!look->track->found
-			 [place]) { /* other gates have changed meanwhile: what it found is forgotten, not what it knows */
-			finding->verdict = evidence.source == GATE_ERROR ? GATE_ERROR : memory->verdict;
-			text_copy(finding->reason, sizeof(finding->reason),
-				  evidence.source == GATE_ERROR ? evidence.reason : memory->reason);
+		/* Other gates have changed meanwhile: what it found is forgotten, not what it knows. */
+		if (!look->track->found[place]) {
+			gate_recall(memory, finding);
+			finding->verdict = evidence.source == GATE_ERROR ? GATE_ERROR : finding->verdict;
 		}
 		return;
 	}

@@ -53,23 +53,11 @@ static json_t *show_gates(struct daemon *daemon, const struct service *service)
 		goto out;
 	gates = settings_gates(&service->settings, defaults, &count);
 	for (i = 0; i < count; i++) {
-		struct gate_finding finding = {.reason = "not looked at yet",
-					       .candidate = NAN,
-					       .baseline = NAN,
-					       .difference = NAN,
-					       .low = NAN,
-					       .high = NAN,
-					       .effect = NAN,
-					       .p = NAN,
-					       .next_look = NAN,
-					       .sessions_candidate = NAN,
-					       .sessions_baseline = NAN};
+		struct gate_finding finding;
 
 		/* After a start of rainbowd there is what was stored. */
-		if (!pilot_finding(daemon->pilot, service, i, &finding) && service->rollout.memory[i].reason[0]) {
-			finding.verdict = service->rollout.memory[i].verdict;
-			memcpy(finding.reason, service->rollout.memory[i].reason, sizeof(finding.reason));
-		}
+		if (!pilot_finding(daemon->pilot, service, i, &finding))
+			gate_recall(&service->rollout.memory[i], &finding);
 		json_array_append_new(list, show_finding(&gates[i], &finding));
 	}
 out:
