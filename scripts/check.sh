@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # Runs the tests: installs what is missing, builds, then unit, bpf, fuzz and e2e programs, some at a time. One line for each; of one
-# that failed, the end of its log. The last line is "N passed, N failed, N skipped"; the exit code is 0 if none failed.
+# that failed, the end of its log. Last come those that failed with the sentence that was not true, and the line
+# "N passed, N failed, N skipped"; the exit code is 0 if none failed.
 #
 #   check.sh [-j N] [--list] [PATTERN]...     PATTERN: part of a name, as in e2e/p1 or bpf/; without one, all
 #   -j N      how many programs at a time (default: one more than processors)
@@ -20,13 +21,13 @@ readonly SKIPPED=77
 
 declare -A limit_of=([unit]=240 [bpf]=600 [fuzz]=240 [e2e]=900) # seconds: a machine may be slow
 declare -A name_of=() began_of=()                    # by the pid of its `timeout`
-tests=() patterns=()
+tests=() patterns=() failures=()
 jobs=$(($(nproc) + 1)) # the e2e tests wait for timers, too
 list=no
-passed=0 failed=0 skipped=0
+passed=0 skipped=0
 
 usage() {
-	sed -n '7,9s/^# \{0,1\}//p' "$0"
+	sed -n '8,10s/^# \{0,1\}//p' "$0"
 }
 
 parse() {
@@ -136,6 +137,16 @@ start() { # NAME
 	began_of[$!]=${EPOCHREALTIME/./}
 }
 
+report_failure() { # NAME SECONDS REASON [SENTENCE]
+	report FAILED "$1" "$2" "$3"
+	failures+=("$1: ${4:-$3}")
+}
+
+# What the test itself said was not true: by fail of tests/e2e/lib.sh, by cmocka, by an assertion.
+sentence_of() { # LOG
+	grep -am 1 -E '^FAILED in |^\[  (ERROR|FAILED)  +\]|^[^ ]+: error: |Assertion' "$1" | cut -c1-400 || true
+}
+
 # Waits for one of the running programs to end, and tells how it went.
 reap() {
 	local pid='' code=0 name log took reason
@@ -147,8 +158,7 @@ reap() {
 	took=$((took / 10)).$((took % 10))
 	unset "name_of[$pid]" "began_of[$pid]"
 	if compgen -G "$(report_of "$name")*" >/dev/null; then
-		report FAILED "$name" "$took" 'a sanitizer reports'
-		failed=$((failed + 1))
+		report_failure "$name" "$took" 'a sanitizer reports'
 		head -n "$LOG_LINES" "$(report_of "$name")"* | sed 's/^/    | /'
 	elif ((code == 0)); then
 		report ok "$name" "$took"
@@ -156,8 +166,7 @@ reap() {
 	elif ((code != SKIPPED)); then
 		reason="exit code $code"
 		((code != 124 && code != 137)) || reason="still running after ${limit_of[${name%%/*}]} s"
-		report FAILED "$name" "$took" "$reason"
-		failed=$((failed + 1))
+		report_failure "$name" "$took" "$reason" "$(sentence_of "$log")"
 		tail -n "$LOG_LINES" "$log" | sed 's/^/    | /'
 		printf '    | (all of it: %s)\n' "$log"
 	fi
@@ -199,9 +208,8 @@ check_left_behind() { # what was there before
 
 	left=$(comm -13 <(sort <<<"$1") <(list_left_behind | sort))
 	[[ -n $left ]] || return 0
-	report FAILED cleanup 0.0 'left behind by a test'
+	report_failure cleanup 0.0 'left behind by a test'
 	printf '    | %s\n' "$left"
-	failed=$((failed + 1))
 }
 
 stop() { # SIGNAL EXIT-CODE
@@ -213,8 +221,9 @@ stop() { # SIGNAL EXIT-CODE
 }
 
 finish() {
-	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-	((failed == 0))
+	((${#failures[@]} == 0)) || printf 'failed: %s\n' "${failures[@]}"
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "${#failures[@]}" "$skipped"
+	((${#failures[@]} == 0))
 }
 
 main() {
@@ -225,8 +234,7 @@ main() {
 	trap 'stop terminated 143' TERM
 	trap 'stop hung-up 129' HUP
 	if ! build; then
-		report FAILED build 0.0
-		failed=1
+		report_failure build 0.0 'see above'
 		finish
 		return
 	fi

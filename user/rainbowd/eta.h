@@ -18,7 +18,7 @@ enum eta_basis {
 	ETA_BY_DURATIONS = 0,
 	ETA_FEW_ENDS,  /* fewer than ETA_ENDS_MIN */
 	ETA_TOO_OLD,   /* a session that lives is older than all that were seen to end */
-	ETA_UNCOUNTED, /* nobody has told the ages yet */
+	ETA_UNCOUNTED, /* no sweep since the drain began has told the ages yet */
 	ETA_CLOSING,   /* what is left is being closed */
 };
 

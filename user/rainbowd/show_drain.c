@@ -30,7 +30,8 @@ static struct eta eta_now(struct daemon *daemon, const struct service *service, 
 		return (struct eta){.basis = ETA_BY_DURATIONS};
 	if (drain_is_closing(version->state, &version->drain, now))
 		return (struct eta){ETA_CLOSING, closes, closes};
-	if (!counted || !counted->live)
+	/* A sweep from before may have counted sessions that have ended since, and none that began since. */
+	if (!counted || !counted->live || census_began_ms(daemon->census) <= version->drain.in_force_ms)
 		return (struct eta){ETA_UNCOUNTED, -1, -1};
 	eta_add_census(ages, counted->age);
 	eta = eta_of(durations, ages, closes);
