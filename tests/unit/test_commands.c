@@ -419,22 +419,27 @@ static void test_drain_again(void **state)
 
 /* --- rollback --------------------------------------------------------------------------------------------------------------------- */
 
+static int roll_back_to(struct service *service, const char *to, enum rollback_sessions sessions, struct version **target)
+{
+	const struct rollback_order order = {.to = to, .sessions = sessions, .reason = "it leaks", .now = now};
+
+	return command_rollback(service, &order, &counts, target, &err);
+}
+
 static void test_rollback_default(void **state)
 {
 	struct service *web = web_of(state);
 	struct version *target;
 
-	assert_refused(command_rollback(web, NULL, ROLLBACK_KEEP, &counts, now, &target, &err), ERROR_PRECONDITION,
-		       "nothing to go back to");
+	assert_refused(roll_back_to(web, NULL, ROLLBACK_KEEP, &target), ERROR_PRECONDITION, "nothing to go back to");
 	set_weights(web, 950, 50, 0);
 	set_weights(web, 500, 500, 0);
-	assert_int_equal(command_rollback(web, NULL, ROLLBACK_KEEP, &counts, now, &target, &err), 0);
+	assert_int_equal(roll_back_to(web, NULL, ROLLBACK_KEEP, &target), 0);
 	assert_string_equal(target->label, "v1");
 	assert_weights(web, 1000, 0, 0);
 	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_ACTIVE);
 	/* Once more: of two equals before, the older; which has it all. */
-	assert_refused(command_rollback(web, NULL, ROLLBACK_KEEP, &counts, now, &target, &err), ERROR_PRECONDITION,
-		       "takes all new sessions already");
+	assert_refused(roll_back_to(web, NULL, ROLLBACK_KEEP, &target), ERROR_PRECONDITION, "takes all new sessions already");
 }
 
 static void test_rollback_sessions(void **state)
@@ -443,11 +448,11 @@ static void test_rollback_sessions(void **state)
 	struct version *target;
 
 	set_weights(web, 0, 1000, 0);
-	assert_int_equal(command_rollback(web, "v1", ROLLBACK_DRAIN, &counts, now, &target, &err), 0);
+	assert_int_equal(roll_back_to(web, "v1", ROLLBACK_DRAIN, &target), 0);
 	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_DRAINING);
 	assert_int_equal(version_of(web, "v2")->drain.deadline.unix_ms, NOW + DAY);
 	assert_int_equal(version_of(web, "v3")->state, RAINBOW_VERSION_ACTIVE);
-	assert_int_equal(command_rollback(web, "v2", ROLLBACK_RESET, &counts, now, &target, &err), 0);
+	assert_int_equal(roll_back_to(web, "v2", ROLLBACK_RESET, &target), 0);
 	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_ACTIVE);
 	assert_int_equal(version_of(web, "v1")->state, RAINBOW_VERSION_DRAINING);
 	assert_int_equal(version_of(web, "v1")->drain.deadline.unix_ms, NOW);
@@ -535,11 +540,88 @@ static void test_a_target_that_waits(void **state)
 	assert_string_equal(web->rollout.queued_baseline, "v2");
 	assert_int_equal(web->rollout.queued_plan.stage_count, 2);
 	assert_true(web->rollout.queued_without_gates);
-	assert_int_equal(command_rollback(web, NULL, ROLLBACK_KEEP, &counts, now, &target, &err), 0);
+	assert_int_equal(roll_back_to(web, NULL, ROLLBACK_KEEP, &target), 0);
 	assert_string_equal(target->label, "v1");
 	assert_int_equal(web->rollout.state, ROLLOUT_ROLLED_BACK);
 	assert_string_equal(web->rollout.queued, "");
 	assert_int_equal(web->rollout.queued_plan.stage_count, 0);
+}
+
+/* While a rollout brings it in it is no way back; to its baseline there is one, and no rollout leads there. */
+static void test_the_ways_of_a_rollout(void **state)
+{
+	struct service *web = web_of(state);
+	struct rollout_plan plan = {.stages = {{500, {1000}}, {1000, {1000}}}, .stage_count = 2};
+	const struct rollout_start back = {.target = "v1", .plan = &plan, .reason = ""};
+	struct version *target;
+	bool queued;
+
+	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
+	assert_refused(roll_back_to(web, "v2", ROLLBACK_KEEP, &target), ERROR_PRECONDITION, "promote web --full");
+	assert_int_equal(web->rollout.state, ROLLOUT_RUNNING);
+	assert_refused(command_rollout_start(web, &back, &counts, now, &queued, &err), ERROR_CONFLICT, "rollout abort web");
+	assert_int_equal(roll_back_to(web, NULL, ROLLBACK_KEEP, &target), 0);
+	assert_string_equal(version_of(web, "v2")->quarantine,
+			    "rollout 1: rolled back in step 1 of 2 (20 %): aborted: it leaks");
+}
+
+/* Else the document that brought it in would bring it in again. */
+static void test_what_was_complete_is_judged_by_the_rollback(void **state)
+{
+	struct service *web = web_of(state);
+	const struct rollout_order full = {.verb = ROLLOUT_PROMOTE, .full = true, .reason = "", .now = now};
+	const struct rollout_start again = {.target = "v2", .reason = ""};
+	struct version *target;
+	bool queued;
+
+	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
+	assert_int_equal(command_rollout_order(web, &full, &counts, &err), 0);
+	assert_int_equal(command_rollout_order(web, &full, &counts, &err), 0);
+	assert_int_equal(web->rollout.state, ROLLOUT_COMPLETE);
+	assert_int_equal(roll_back_to(web, NULL, ROLLBACK_KEEP, &target), 0);
+	assert_weights(web, 1000, 0, 0);
+	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_ACTIVE);
+	assert_string_equal(version_of(web, "v2")->quarantine, "rollout 1: complete, then rolled back by hand: it leaks");
+	assert_refused(command_rollout_start(web, &again, &counts, now, &queued, &err), ERROR_PRECONDITION, "in quarantine");
+	assert_refused(command_version_remove(web, "v2", &counts, &err), ERROR_PRECONDITION, "unquarantine web v2");
+	/* To another version it is only that: a way to there. */
+	version_of(web, "v2")->quarantine[0] = '\0';
+	set_weights(web, 0, 1000, 0);
+	assert_int_equal(roll_back_to(web, "v3", ROLLBACK_KEEP, &target), 0);
+	assert_string_equal(version_of(web, "v2")->quarantine, "");
+}
+
+/* A person's words about a version outlast the machine's. */
+static void test_quarantine_ends_the_rollout(void **state)
+{
+	struct service *web = web_of(state);
+	bool queued;
+
+	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
+	assert_int_equal(command_quarantine(web, "v3", "untested", &counts, now, &err), 0);
+	assert_int_equal(web->rollout.state, ROLLOUT_RUNNING);
+	assert_int_equal(command_quarantine(web, "v2", "leaks, ticket 123", &counts, now, &err), 0);
+	assert_int_equal(web->rollout.state, ROLLOUT_ROLLED_BACK);
+	assert_weights(web, 1000, 0, 0);
+	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_DRAINING);
+	assert_string_equal(version_of(web, "v2")->quarantine, "leaks, ticket 123");
+	assert_non_null(strstr(web->rollout.reason, "leaks, ticket 123"));
+}
+
+/* It drained when another took its place, or since it was the baseline: that is no judgement. */
+static void test_a_target_that_drains_is_taken_again(void **state)
+{
+	struct service *web = web_of(state);
+	bool queued;
+
+	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
+	start_rollout(web, "v3", NULL, ON_NEW_SUPERSEDE, &queued);
+	assert_string_equal(web->rollout.baseline, "v1");
+	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_DRAINING);
+	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
+	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_ACTIVE);
+	assert_int_equal(version_of(web, "v3")->state, RAINBOW_VERSION_DRAINING);
+	assert_weights(web, 800, 200, 0);
 }
 
 /* The baseline has no share at 100 %, but all of it after a rollback. */
@@ -556,30 +638,8 @@ static void test_the_way_back_keeps_its_backend(void **state)
 	assert_int_equal(command_rollout_start(web, &order, &counts, now, &queued, &err), 0);
 	assert_int_equal(version_of(web, "v1")->weight, 0);
 	assert_refused(command_backend_remove(web, "v1", &only, &counts, &stay, &err), ERROR_PRECONDITION, "under way");
-	assert_int_equal(command_rollback(web, NULL, ROLLBACK_KEEP, &counts, now, &target, &err), 0);
+	assert_int_equal(roll_back_to(web, NULL, ROLLBACK_KEEP, &target), 0);
 	assert_string_equal(target->label, "v1");
-}
-
-static void test_retry_needs_its_baseline(void **state)
-{
-	struct service *web = web_of(state);
-	struct weight_order orders[] = {{.label = "v3", .permille = 1000}, {.label = "v1"}};
-	const struct rollout_order retry = {.verb = ROLLOUT_RETRY, .reason = "", .now = now};
-	struct version *target;
-	bool queued;
-
-	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
-	assert_int_equal(command_rollback(web, NULL, ROLLBACK_KEEP, &counts, now, &target, &err), 0);
-	assert_refused(command_rollout_order(web, &retry, &counts, &err), ERROR_PRECONDITION, "unquarantine web v2");
-	version_of(web, "v2")->quarantine[0] = '\0';
-	assert_int_equal(command_set_weights(web, orders, 2, &counts, &err), 0);
-	assert_refused(command_rollout_order(web, &retry, &counts, &err), ERROR_PRECONDITION, "v1, which v2 was compared with");
-	orders[0].permille = 0;
-	orders[1].permille = 1000;
-	assert_int_equal(command_set_weights(web, orders, 2, &counts, &err), 0);
-	assert_int_equal(command_rollout_order(web, &retry, &counts, &err), 0);
-	assert_int_equal(version_of(web, "v2")->weight, 200);
-	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_ACTIVE);
 }
 
 static void lay_gates(struct service *web, const char *list)
@@ -593,29 +653,63 @@ static void lay_gates(struct service *web, const char *list)
 /* Gates by name: a letter, whose margin may differ. */
 #define GATE(name, margin) "{\"name\":\"" name "\",\"source\":\"kernel\",\"signal\":\"resets\",\"margin\":" margin "}"
 
+static void test_retry_needs_its_baseline(void **state)
+{
+	struct service *web = web_of(state);
+	struct weight_order orders[] = {{.label = "v3", .permille = 1000}, {.label = "v1"}};
+	const struct rollout_order retry = {.verb = ROLLOUT_RETRY, .reason = "", .now = now};
+	struct version *target;
+	bool queued;
+
+	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
+	assert_int_equal(roll_back_to(web, NULL, ROLLBACK_KEEP, &target), 0);
+	assert_refused(command_rollout_order(web, &retry, &counts, &err), ERROR_PRECONDITION, "unquarantine web v2");
+	version_of(web, "v2")->quarantine[0] = '\0';
+	lay_gates(web, "[]");
+	assert_refused(command_rollout_order(web, &retry, &counts, &err), ERROR_PRECONDITION, "has no gate");
+	lay_gates(web, "[" GATE("a", "1") "]");
+	assert_int_equal(command_set_weights(web, orders, 2, &counts, &err), 0);
+	assert_refused(command_rollout_order(web, &retry, &counts, &err), ERROR_PRECONDITION, "v1, which v2 was compared with");
+	orders[0].permille = 0;
+	orders[1].permille = 1000;
+	assert_int_equal(command_set_weights(web, orders, 2, &counts, &err), 0);
+	assert_int_equal(command_rollout_order(web, &retry, &counts, &err), 0);
+	assert_int_equal(version_of(web, "v2")->weight, 200);
+	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_ACTIVE);
+}
+
 static void test_memory_goes_with_its_gate(void **state)
 {
 	struct service *web = web_of(state);
 	struct gate_memory *memory = web->rollout.memory;
+	const uint32_t *ids = web->rollout.gate_ids;
+	uint32_t laid;
 	json_t *other = json_pack("{s:i}", "max_versions", 7);
 
 	lay_gates(web, "[" GATE("a", "1") "," GATE("b", "1") "," GATE("c", "1") "]");
-	web->rollout.gates_laid = 0;
+	rollout_number_gates(&web->rollout);
+	laid = web->rollout.gates_laid;
 	for (uint32_t i = 0; i < 3; i++)
 		memory[i].looks = i + 1;
 	assert_int_equal(command_settings_read(web, other, "", &err), 0); /* says nothing of gates */
 	lay_gates(web, "[" GATE("a", "1") "," GATE("b", "1") "," GATE("c", "1") "]");
 	assert_int_equal(memory[2].looks, 3);
-	assert_int_equal(web->rollout.gates_laid, 0);
+	assert_int_equal(web->rollout.gates_laid, laid);
 	lay_gates(web, "[" GATE("c", "1") "," GATE("d", "1") "," GATE("b", "2") "," GATE("a", "1") "]");
 	assert_int_equal(memory[0].looks, 3);
 	assert_int_equal(memory[1].looks, 0);
 	assert_int_equal(memory[2].looks, 0); /* another margin: another gate */
 	assert_int_equal(memory[3].looks, 1);
-	assert_int_equal(web->rollout.gates_laid, 1);
+	assert_int_equal(ids[0], 3);
+	assert_int_equal(ids[3], 1);
+	assert_true(ids[1] > laid && ids[2] > laid && ids[1] != ids[2]);
+	assert_true(web->rollout.gates_laid > ids[2]);
+	laid = web->rollout.gates_laid;
 	lay_gates(web, "[" GATE("c", "1") "]");
 	assert_int_equal(memory[3].looks, 0);
-	assert_int_equal(web->rollout.gates_laid, 2);
+	lay_gates(web, "[" GATE("b", "2") "," GATE("c", "1") "]");
+	assert_int_equal(ids[1], 3);
+	assert_true(ids[0] > laid); /* it was gone: it is new */
 	json_decref(other);
 }
 
@@ -688,6 +782,10 @@ int main(void)
 	    TEST(test_the_last_eviction_counts),
 	    TEST(test_steers),
 	    TEST(test_a_target_that_waits),
+	    TEST(test_the_ways_of_a_rollout),
+	    TEST(test_what_was_complete_is_judged_by_the_rollback),
+	    TEST(test_quarantine_ends_the_rollout),
+	    TEST(test_a_target_that_drains_is_taken_again),
 	    TEST(test_the_way_back_keeps_its_backend),
 	    TEST(test_retry_needs_its_baseline),
 	    TEST(test_memory_goes_with_its_gate),

@@ -256,10 +256,10 @@ static int judge_rollout(struct wait *wait, const json_t *status, struct error *
 	tell_rollout(wait, rollout);
 	if (!strcmp(state, "complete"))
 		return 0;
-	if (strcmp(state, "rolled_back") && strcmp(state, "superseded"))
+	if (strcmp(state, "rolled_back"))
 		return 1;
-	return error_set(err, ERROR_PRECONDITION, "", "rollout %lld of %s to %s was %s%s%s", (long long)number, wait->service,
-			 member_text(rollout, "target"), strcmp(state, "superseded") ? "rolled back" : "superseded",
+	return error_set(err, ERROR_PRECONDITION, "", "rollout %lld of %s to %s was rolled back%s%s", (long long)number,
+			 wait->service, member_text(rollout, "target"),
 			 json_is_string(json_object_get(rollout, "reason")) ? ": " : "",
 			 json_is_string(json_object_get(rollout, "reason")) ? member_text(rollout, "reason") : "");
 }

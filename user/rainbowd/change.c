@@ -9,6 +9,8 @@
 #include "common/text.h"
 #include "events.h"
 #include "give.h"
+#include "pilot.h"
+#include "signals.h"
 #include "store.h"
 #include "wheel.h"
 
@@ -165,6 +167,20 @@ static bool service_weights_differ(const struct change *change)
 	return change->before ? weights_differ(change->before, change->after) : change->after->version_count > 0;
 }
 
+void change_turn(struct change *change)
+{
+	if (service_weights_differ(change))
+		turn_wheel(change->after);
+}
+
+static bool begins_step(const struct change *change)
+{
+	const struct rollout *was = change->before ? &change->before->rollout : NULL;
+	const struct rollout *is = change->after ? &change->after->rollout : NULL;
+
+	return is && rollout_is_active(is) && !(was && was->number == is->number && was->step == is->step);
+}
+
 /* What the history will say of it. */
 static void fill_note(struct change *change)
 {
@@ -186,8 +202,9 @@ static int prepare(struct change *change, bool dry_run, struct error *err)
 
 	if (change->after)
 		rc = give_ids(daemon->datapath, &daemon->ids, change->after, monotonic_ms(), err);
-	if (!rc && service_weights_differ(change))
-		turn_wheel(change->after);
+	change_turn(change);
+	if (!rc && begins_step(change))
+		change->after->rollout.cohort = signals_next_cohort(daemon->datapath, change->after->id);
 	if (!rc)
 		fill_note(change);
 	if (rc || dry_run)
@@ -213,6 +230,7 @@ static void settle(struct change *change)
 {
 	struct ids *ids = &change->daemon->ids;
 	int64_t now_ms = monotonic_ms();
+	bool begins = begins_step(change);
 
 	note_drains(change->before, change->after, now_ms);
 	each_gone(ids, change->before, change->after, ids_retire, now_ms);
@@ -220,6 +238,8 @@ static void settle(struct change *change)
 	model_replace(&change->daemon->model, change->before, change->after);
 	change->before = NULL;
 	change->owned = false;
+	if (begins)
+		pilot_begin_step(change->daemon->pilot, change->after);
 	closer_review(change->daemon->closer);
 	events_poke(change->daemon->events);
 }

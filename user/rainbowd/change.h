@@ -3,7 +3,8 @@
  * One command from copy to acknowledgement: begin gives a copy of the service to edit; commit writes it to the database, applies it to the
  * maps (a barrier), ends the transaction and puts it in the model's place. A database that refuses does so before a map is touched;
  * where it fails at the very end, the maps are put back. Its row in the history is written in the same transaction: the history has what
- * was acknowledged, and nothing else.
+ * was acknowledged, and nothing else. Where a step of a rollout comes into force by it, the step's cohort begins then: if we are killed
+ * in between, the number that was stored with the step tells that it did not.
  */
 #ifndef RAINBOW_CHANGE_H
 #define RAINBOW_CHANGE_H
@@ -25,6 +26,8 @@ struct change {
 int change_begin(struct change *change, struct daemon *daemon, const char *name, struct error *err);
 /* The service goes. */
 void change_remove(struct change *change);
+/* The wheel of `after`, by its weights; commit does it, too. For who has to tell the kernel before. */
+void change_turn(struct change *change);
 /* dry_run: checks what can be checked. `after` stays readable until change_end. */
 int change_commit(struct change *change, bool dry_run, struct error *err);
 void change_end(struct change *change);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Drains and their undoing, rollbacks, evictions. */
+#include <stdio.h>
 #include <string.h>
 #include "commands.h"
 #include "drain.h"
@@ -120,35 +121,64 @@ static void leave_behind(struct version *version, enum rollback_sessions session
 	version->weight = 0;
 }
 
-/* A rollout that is under way ends as by `rollout abort`; and what waits behind it would take the way back away again. */
-static int abort_rollout(struct service *service, const struct counts *counts, struct instant now, struct error *err)
+static const char *reason_of(const struct rollback_order *order)
 {
-	const struct rollout_order order = {.verb = ROLLOUT_ABORT, .reason = "rollback was ordered", .now = now};
-
-	command_rollout_unqueue(service);
-	return rollout_is_active(&service->rollout) ? command_rollout_order(service, &order, counts, err) : 0;
+	return order->reason[0] ? order->reason : "rollback was ordered";
 }
 
-int command_rollback(struct service *service, const char *to, enum rollback_sessions sessions, const struct counts *counts,
-		     struct instant now, struct version **target, struct error *err)
+/* A rollout that is under way ends as by `rollout abort`; and what waits behind it would take the way back away again. */
+static int abort_rollout(struct service *service, const struct rollback_order *order, const struct counts *counts,
+			 struct error *err)
+{
+	const struct rollout *rollout = &service->rollout;
+	const struct rollout_order abort = {.verb = ROLLOUT_ABORT, .reason = reason_of(order), .now = order->now};
+
+	command_rollout_unqueue(service);
+	if (!rollout_is_active(rollout))
+		return 0;
+	if (order->to && strcmp(order->to, rollout->target) == 0)
+		return error_set(err, ERROR_PRECONDITION, "to",
+				 "version %s is what rollout %llu of %s brings in, so it is no way back; to give it all new "
+				 "sessions: rainbowctl rollout promote %s --full",
+				 order->to, (unsigned long long)rollout->number, service->name, service->name);
+	return command_rollout_order(service, &abort, counts, err);
+}
+
+/* Is this the way back from a rollout that was complete? Then somebody has judged what it brought in. */
+static void quarantine_target(struct service *service, const struct version *to, const struct rollback_order *order)
+{
+	const struct rollout *rollout = &service->rollout;
+	struct version *left = service_find_version(service, rollout->target);
+	char why[ROLLOUT_REASON_SIZE];
+
+	if (rollout->state != ROLLOUT_COMPLETE || strcmp(to->label, rollout->baseline) != 0 || !left || !left->weight ||
+	    left->quarantine[0])
+		return;
+	snprintf(why, sizeof(why), "complete, then rolled back by hand: %s", reason_of(order));
+	command_rollout_quarantine(left, rollout, why);
+}
+
+int command_rollback(struct service *service, const struct rollback_order *order, const struct counts *counts,
+		     struct version **target, struct error *err)
 {
 	bool in_rollout = rollout_is_active(&service->rollout);
-	int rc = to || in_rollout ? service_get_version(service, to ? to : service->rollout.baseline, target, err)
-				  : default_target(service, target, err);
+	const char *to = order->to ? order->to : in_rollout ? service->rollout.baseline : NULL;
+	int rc = to ? service_get_version(service, to, target, err) : default_target(service, target, err);
 	size_t i;
 
-	rc = rc ? rc : abort_rollout(service, counts, now, err);
+	rc = rc ? rc : abort_rollout(service, order, counts, err);
 	if (rc)
 		return rc;
 	if (!version_active_backends(*target))
 		return error_set(err, ERROR_PRECONDITION, "to",
 				 "version %s has no backend; add one first: rainbowctl backend add %s %s ADDR:PORT",
 				 (*target)->label, service->name, (*target)->label);
+	quarantine_target(service, *target, order);
 	if ((*target)->weight != 1000)
 		weights_remember(service, counts);
 	for (i = 0; i < service->version_count; i++)
 		if (&service->versions[i] != *target)
-			leave_behind(&service->versions[i], sessions, &service->settings.drain, now);
+			leave_behind(&service->versions[i], order->sessions, &service->settings.drain, order->now);
 	if ((*target)->state != RAINBOW_VERSION_ACTIVE)
 		version_end_drain(*target);
 	(*target)->weight = 1000;

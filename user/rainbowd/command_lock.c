@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Locks of services, quarantine of versions. */
 #include <stdio.h>
+#include <string.h>
 #include "commands.h"
 #include "common/text.h"
 
@@ -44,8 +45,10 @@ void command_unlock(struct service *service)
 	service->lock = (struct lock){0};
 }
 
-int command_quarantine(struct service *service, const char *label, const char *reason, struct error *err)
+int command_quarantine(struct service *service, const char *label, const char *reason, const struct counts *counts,
+		       struct instant now, struct error *err)
 {
+	const struct rollout_order abort = {.verb = ROLLOUT_ABORT, .reason = reason, .now = now};
 	struct version *version;
 	int rc = service_get_version(service, label, &version, err);
 
@@ -57,7 +60,9 @@ int command_quarantine(struct service *service, const char *label, const char *r
 		return error_set(err, ERROR_CONFLICT, "version", "version %s of %s is in quarantine already (%s)", label,
 				 service->name, version->quarantine);
 	text_copy(version->quarantine, sizeof(version->quarantine), reason);
-	return 0;
+	if (!rollout_is_active(&service->rollout) || strcmp(label, service->rollout.target) != 0)
+		return 0;
+	return command_rollout_order(service, &abort, counts, err);
 }
 
 int command_unquarantine(struct service *service, const char *label, struct error *err)

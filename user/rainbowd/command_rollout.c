@@ -16,10 +16,6 @@ static int check_target(const struct service *service, const struct version *tar
 		return error_set(err, ERROR_PRECONDITION, "target",
 				 "version %s is in quarantine: %s; to allow it again: rainbowctl version unquarantine %s %s",
 				 target->label, target->quarantine, service->name, target->label);
-	if (target->state != RAINBOW_VERSION_ACTIVE)
-		return error_set(err, ERROR_PRECONDITION, "target",
-				 "version %s is %s and can have no share; first: rainbowctl undrain %s %s", target->label,
-				 version_state_name(target->state), service->name, target->label);
 	if (!version_active_backends(target))
 		return error_set(err, ERROR_PRECONDITION, "target",
 				 "version %s has no backend; add one first: rainbowctl backend add %s %s ADDR:PORT",
@@ -150,7 +146,7 @@ int command_rollout_start(struct service *service, const struct rollout_start *o
 
 	rc = rc ? rc : check_target(service, target, err);
 	rc = rc ? rc : check_gates(service, order->without_gates, err);
-	rc = rc ? rc : rollout_offer(rollout, target->label, plan->on_new_target, now, &action, err);
+	rc = rc ? rc : rollout_offer(rollout, service->name, target->label, plan->on_new_target, &action, err);
 	*queued = !rc && action == ROLLOUT_NOTE;
 	if (*queued)
 		keep_order(rollout, order, plan);
@@ -161,6 +157,8 @@ int command_rollout_start(struct service *service, const struct rollout_start *o
 	rc = find_baseline(service, order->baseline || !gives_way ? order->baseline : kept, target, &baseline, err);
 	if (rc)
 		return rc;
+	if (target->state != RAINBOW_VERSION_ACTIVE)
+		version_end_drain(target);
 	rollout_begin(rollout, target->label, baseline->label, plan, order->without_gates, order->reason, now);
 	text_copy(rollout->changed, sizeof(rollout->changed), tuple_diff(&baseline->tuple, &target->tuple, changed));
 	set_weights(service, target, baseline, plan->stages[0].weight, counts);
@@ -169,6 +167,13 @@ int command_rollout_start(struct service *service, const struct rollout_start *o
 }
 
 /* --- carrying out --------------------------------------------------------------------------------------------------------- */
+
+void command_rollout_quarantine(struct version *target, const struct rollout *rollout, const char *why)
+{
+	snprintf(target->quarantine, sizeof(target->quarantine), "rollout %llu: %.220s", (unsigned long long)rollout->number,
+		 why);
+	text_clean(target->quarantine);
+}
 
 static void roll_back(struct service *service, struct version *target, struct version *baseline, const struct counts *counts,
 		      struct instant now)
@@ -182,8 +187,8 @@ static void roll_back(struct service *service, struct version *target, struct ve
 		return;
 	if (target->state == RAINBOW_VERSION_ACTIVE)
 		version_begin_drain(target, &service->settings.drain, now);
-	snprintf(target->quarantine, sizeof(target->quarantine), "rollout %llu: %.220s", (unsigned long long)rollout->number,
-		 rollout->reason);
+	if (!target->quarantine[0]) /* else a person has said already why */
+		command_rollout_quarantine(target, rollout, rollout->reason);
 }
 
 int command_rollout_do(struct service *service, enum rollout_action action, const struct counts *counts, struct instant now,
@@ -214,10 +219,11 @@ static int prepare_retry(struct service *service, struct error *err)
 	struct version *target, *baseline;
 	int rc = service_get_version(service, service->rollout.target, &target, err);
 
-	if (!rc && !target->quarantine[0] && target->state != RAINBOW_VERSION_ACTIVE)
-		version_end_drain(target);
 	rc = rc ? rc : check_target(service, target, err);
+	rc = rc ? rc : check_gates(service, service->rollout.without_gates, err);
 	rc = rc ? rc : find_baseline(service, service->rollout.baseline, target, &baseline, err);
+	if (!rc && target->state != RAINBOW_VERSION_ACTIVE)
+		version_end_drain(target);
 	if (rc || baseline->weight)
 		return rc;
 	return error_set(
@@ -235,7 +241,7 @@ int command_rollout_order(struct service *service, const struct rollout_order *o
 
 	if (order->verb == ROLLOUT_RETRY && service->rollout.state == ROLLOUT_ROLLED_BACK)
 		rc = prepare_retry(service, err);
-	rc = rc ? rc : rollout_command(&service->rollout, order, &action, err);
+	rc = rc ? rc : rollout_command(&service->rollout, service->name, order, &action, err);
 	return rc ? rc : command_rollout_do(service, action, counts, order->now, err);
 }
 
@@ -254,38 +260,40 @@ static bool gates_equal(const struct gate *a, const struct gate *b)
 	return settings_equal(&one, &other);
 }
 
-static const struct gate_memory *memory_of(const struct rollout *rollout, const struct gate *gates, size_t count,
-					   const struct gate *gate)
+/* The place that this gate has among the old ones; -1: it is new. */
+static int old_place(const struct gate *old, size_t old_count, const struct gate *gate)
 {
 	size_t i;
 
-	for (i = 0; i < count; i++)
-		if (gates_equal(&gates[i], gate))
-			return &rollout->memory[i];
-	return NULL;
+	for (i = 0; i < old_count; i++)
+		if (gates_equal(&old[i], gate))
+			return (int)i;
+	return -1;
 }
 
-/* Between sets of gates; the rollout comes with the memory of the old ones. */
+/* Between sets of gates: the rollout's memory and numbers are still those of the old ones. */
 static void carry_memory(struct rollout *rollout, const struct gate *old, size_t old_count, const struct gate *gates,
 			 size_t count)
 {
-	struct gate_memory carried[SETTINGS_GATES_MAX];
-	bool changed = old_count != count;
+	struct gate_memory memory[SETTINGS_GATES_MAX];
+	uint32_t ids[SETTINGS_GATES_MAX], laid = rollout->gates_laid;
 	size_t i;
 
-	memset(carried, 0, sizeof(carried));
+	memset(memory, 0, sizeof(memory));
+	memcpy(ids, rollout->gate_ids, sizeof(ids));
 	for (i = 0; i < count; i++) {
-		const struct gate_memory *memory = memory_of(rollout, old, old_count, &gates[i]);
+		int place = old_place(old, old_count, &gates[i]);
 
-		if (memory)
-			carried[i] = *memory;
-		changed = changed || memory != &rollout->memory[i];
+		ids[i] = place < 0 ? ++laid : rollout->gate_ids[place];
+		if (place >= 0)
+			memory[i] = rollout->memory[place];
 	}
-	if (!changed)
-		return;
 	// NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a service holds its rollout
-	memcpy(rollout->memory, carried, sizeof(carried));
-	rollout->gates_laid++;
+	memcpy(rollout->memory, memory, sizeof(memory));
+	if (memcmp(ids, rollout->gate_ids, sizeof(ids)) == 0)
+		return;
+	memcpy(rollout->gate_ids, ids, sizeof(ids));
+	rollout->gates_laid = laid + 1;
 }
 
 int command_settings_read(struct service *service, const json_t *object, const char *place, struct error *err)

@@ -204,6 +204,11 @@ int command_version_remove(struct service *service, const char *label, const str
 		return error_set(err, ERROR_PRECONDITION, "version",
 				 "version %s takes %s %% of new sessions; drain it first: rainbowctl drain %s %s", label,
 				 percent_format(version->weight, percent), service->name, label);
+	if (version->quarantine[0])
+		return error_set(err, ERROR_PRECONDITION, "version",
+				 "version %s is in quarantine, which would go with it: %s; if it may: rainbowctl version "
+				 "unquarantine %s %s",
+				 label, version->quarantine, service->name, label);
 	if (counts->live[version->id])
 		return error_set(err, ERROR_PRECONDITION, "version",
 				 "version %s has %" PRIu64 " live session%s; drain it first: rainbowctl drain %s %s", label,

@@ -71,9 +71,19 @@ int command_undrain(struct service *service, const char *label, struct error *er
 
 enum rollback_sessions { ROLLBACK_KEEP, ROLLBACK_DRAIN, ROLLBACK_RESET };
 
-/* to NULL: the version that had the largest share before the last change. *target: where to. */
-int command_rollback(struct service *service, const char *to, enum rollback_sessions sessions, const struct counts *counts,
-		     struct instant now, struct version **target, struct error *err);
+struct rollback_order {
+	const char *to; /* NULL: the version that had the largest share before the last change */
+	enum rollback_sessions sessions;
+	const char *reason; /* never NULL */
+	struct instant now;
+};
+
+/*
+ * *target: where to. A rollout that is under way is aborted; what one that is complete brought in is quarantined when this leads back to
+ * where it came from: a document that names it as target still would roll it out again.
+ */
+int command_rollback(struct service *service, const struct rollback_order *order, const struct counts *counts,
+		     struct version **target, struct error *err);
 /* older_than 0: all sessions. Takes the place of an order under way. */
 int command_evict(struct service *service, const char *label, struct duration older_than, uint32_t rate, struct instant now,
 		  struct error *err);
@@ -83,8 +93,11 @@ int command_evict(struct service *service, const char *label, struct duration ol
 int service_check_unlocked(const struct service *service, struct error *err);
 int command_lock(struct service *service, uint32_t uid, const char *reason, struct instant now, struct error *err);
 void command_unlock(struct service *service);
-int command_quarantine(struct service *service, const char *label, const char *reason, struct error *err);
+/* A rollout to this version ends with it, as by `rollout abort`. */
+int command_quarantine(struct service *service, const char *label, const char *reason, const struct counts *counts,
+		       struct instant now, struct error *err);
 int command_unquarantine(struct service *service, const char *label, struct error *err);
+
 /* --- rollouts (command_rollout.c) */
 struct rollout_start {
 	const char *target;
@@ -101,6 +114,8 @@ int command_rollout_start(struct service *service, const struct rollout_start *o
 void command_rollout_unqueue(struct service *service);
 int command_rollout_order(struct service *service, const struct rollout_order *order, const struct counts *counts,
 			  struct error *err);
+/* The rollout's number and why; in the place of nothing else. */
+void command_rollout_quarantine(struct version *target, const struct rollout *rollout, const char *why);
 /* Carries out on the service what its rollout's machine decided. */
 int command_rollout_do(struct service *service, enum rollout_action action, const struct counts *counts, struct instant now,
 		       struct error *err);

@@ -77,9 +77,16 @@ static struct rollout_start order_of(const struct document_service *wanted, cons
 static int try_rollout(const struct plan *plan, const struct step *step, struct change *change, struct error *err)
 {
 	const struct rollout_start order = order_of(step->wanted, plan->request->note->reason);
+	char field[sizeof(err->field)];
 	bool queued;
+	int rc = command_rollout_start(change->after, &order, &change->counts, instant_now(), &queued, err);
 
-	return command_rollout_start(change->after, &order, &change->counts, instant_now(), &queued, err);
+	if (!rc)
+		return 0;
+	text_copy(field, sizeof(field), err->field);
+	snprintf(err->field, sizeof(err->field), "services[%zu].%s%.32s", step->index,
+		 strcmp(field, "gates") == 0 ? "" : "rollout.", field);
+	return rc;
 }
 
 /* New versions have their ids from the dry run: steers name them. */
@@ -238,7 +245,6 @@ static int start_rollout(struct request *request, const struct document_service 
 	if (rc)
 		return rc;
 	rc = command_rollout_start(change.after, &order, &change.counts, instant_now(), &queued, err);
-	rc = rc ? rc : pilot_begin_step(request->daemon->pilot, change.before, change.after, err);
 	rc = rc ? rc : change_commit(&change, false, err);
 	change_end(&change);
 	return rc;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Locks and quarantine: words that automation heeds. The datapath knows neither. */
+#include <inttypes.h>
 #include "commands.h"
 #include "handlers.h"
 
@@ -45,6 +46,20 @@ int handle_unlock(struct request *request, json_t **reply, struct error *err)
 	return rc;
 }
 
+static json_t *reply_quarantine(const struct request *request, const struct change *change)
+{
+	const struct service *service = change->after;
+	const struct rollout *rollout = &service->rollout;
+
+	if (!rollout_is_active(&change->before->rollout) || rollout_is_active(rollout))
+		return reply_done(request, service, "version %s of %s is in quarantine: no rollout takes it",
+				  request->variable[1], service->name);
+	return reply_done(request, service,
+			  "version %s of %s is in quarantine, and rollout %" PRIu64
+			  " to it is rolled back: all new sessions go to %s",
+			  request->variable[1], service->name, rollout->number, rollout->baseline);
+}
+
 int handle_quarantine(struct request *request, json_t **reply, struct error *err)
 {
 	struct change change;
@@ -53,10 +68,11 @@ int handle_quarantine(struct request *request, json_t **reply, struct error *err
 	if (rc)
 		return rc;
 	rc = read_nothing(request, err);
-	rc = rc ? rc : command_quarantine(change.after, request->variable[1], request->note->reason, err);
+	rc = rc ? rc
+		: command_quarantine(change.after, request->variable[1], request->note->reason, &change.counts, instant_now(),
+				     err);
 	if (!rc)
-		*reply = reply_done(request, change.after, "version %s of %s is in quarantine: no rollout takes it",
-				    request->variable[1], change.after->name);
+		*reply = reply_quarantine(request, &change);
 	rc = rc ? rc : change_commit(&change, request->dry_run, err);
 	change_end(&change);
 	return rc;

@@ -2,6 +2,7 @@
 /* Rollouts: starting one, what a person may order of it, and how it is shown. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "commands.h"
@@ -10,10 +11,8 @@
 #include "pilot.h"
 #include "show_rollout.h"
 
-/* The change, and with it the cohort of a step that begins. */
 static int put_in_force(struct request *request, struct change *change, int rc, json_t **reply, struct error *err)
 {
-	rc = rc || request->dry_run ? rc : pilot_begin_step(request->daemon->pilot, change->before, change->after, err);
 	rc = rc ? rc : change_commit(change, request->dry_run, err);
 	change_end(change);
 	if (rc) {
@@ -103,11 +102,21 @@ static json_t *warnings_of(struct daemon *daemon, const struct service *service)
 	return list;
 }
 
+/* "; rollout 1 to v2 is superseded: v2 drains" */
+static const char *superseded_text(const struct rollout *was, char *text, size_t size)
+{
+	if (!rollout_is_active(was))
+		return "";
+	snprintf(text, size, "; rollout %" PRIu64 " to %s is superseded: %s drains%s%s%s", was->number, was->target,
+		 was->target, was->queued[0] ? ", and " : "", was->queued, was->queued[0] ? " does not wait any more" : "");
+	return text;
+}
+
 static json_t *reply_start(const struct request *request, const struct change *change, bool queued)
 {
 	const struct service *service = change->after;
 	const struct rollout *rollout = &service->rollout;
-	char percent[16];
+	char percent[16], superseded[192];
 	json_t *reply;
 
 	if (queued) {
@@ -117,10 +126,10 @@ static json_t *reply_start(const struct request *request, const struct change *c
 		return reply;
 	}
 	reply =
-	    reply_done(request, service, "rollout %" PRIu64 " of %s from %s to %s began: %s takes %s %% of new sessions%s%s",
+	    reply_done(request, service, "rollout %" PRIu64 " of %s from %s to %s began: %s takes %s %% of new sessions%s%s%s",
 		       rollout->number, service->name, rollout->baseline, rollout->target, rollout->target,
 		       percent_format(rollout->plan.stages[0].weight, percent), rollout->changed[0] ? "; changed: " : "",
-		       rollout->changed);
+		       rollout->changed, superseded_text(&change->before->rollout, superseded, sizeof(superseded)));
 	json_object_set_new(reply, "rollout", show_rollout(request->daemon, service));
 	json_object_set_new(reply, "warnings", warnings_of(request->daemon, service));
 	return reply;
@@ -212,6 +221,7 @@ int handle_rollout_order(struct request *request, json_t **reply, struct error *
 
 	if (rc)
 		return rc;
+	text_copy(change.after->rollout.reason, ROLLOUT_REASON_SIZE, pilot_reason(request->daemon->pilot, change.before));
 	rc = read_order(request, &order, err);
 	rc = rc ? rc : command_rollout_order(change.after, &order, &change.counts, err);
 	if (!rc) {

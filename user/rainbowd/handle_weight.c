@@ -110,28 +110,43 @@ static const char *fate_of(const struct change *change, enum rollback_sessions s
 	return "";
 }
 
+/* "; v2 is in quarantine" where that is new. */
+static const char *quarantine_text(const struct change *change, char *text, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < change->before->version_count; i++) {
+		const struct version *version = &change->after->versions[i];
+
+		if (!version->quarantine[0] || change->before->versions[i].quarantine[0])
+			continue;
+		snprintf(text, size, "; %s is in quarantine: no rollout takes it", version->label);
+		return text;
+	}
+	return "";
+}
+
 int handle_rollback(struct request *request, json_t **reply, struct error *err)
 {
 	static const char *const keys[] = {"to", "sessions", NULL};
-	const char *to = NULL, *word = NULL;
-	enum rollback_sessions sessions = ROLLBACK_KEEP;
+	struct rollback_order order = {.sessions = ROLLBACK_KEEP, .reason = request->note->reason, .now = instant_now()};
+	const char *word = NULL;
 	struct version *target = NULL;
-	const char *fate = "";
+	char quarantined[128];
 	struct change change;
 	int rc = change_begin(&change, request->daemon, request->variable[0], err);
 
 	if (rc)
 		return rc;
 	rc = body_check_keys(request->body, keys, err);
-	rc = rc ? rc : body_string(request->body, "to", false, &to, err);
+	rc = rc ? rc : body_string(request->body, "to", false, &order.to, err);
 	rc = rc ? rc : body_string(request->body, "sessions", false, &word, err);
-	rc = rc ? rc : read_sessions(word, &sessions, err);
-	rc = rc ? rc : command_rollback(change.after, to, sessions, &change.counts, instant_now(), &target, err);
-	if (!rc)
-		fate = fate_of(&change, sessions);
+	rc = rc ? rc : read_sessions(word, &order.sessions, err);
+	rc = rc ? rc : command_rollback(change.after, &order, &change.counts, &target, err);
 	if (!rc) {
-		*reply = reply_done(request, change.after, "%s rolled back: all new sessions go to %s%s", change.after->name,
-				    target->label, fate);
+		*reply = reply_done(request, change.after, "%s rolled back: all new sessions go to %s%s%s", change.after->name,
+				    target->label, fate_of(&change, order.sessions),
+				    quarantine_text(&change, quarantined, sizeof(quarantined)));
 		text_copy(request->note->version, sizeof(request->note->version), target->label);
 		json_object_set_new(*reply, "to", json_string(target->label));
 	}

@@ -18,28 +18,38 @@ bool track_is_of(const struct track *track, const struct rollout *rollout)
 	       track->step_began.unix_ms == rollout->step_began.unix_ms;
 }
 
-static void track_begin(struct track *track, const struct service *service)
+/* Other gates over the same step: what is known of one goes with it to its new place. */
+static void carry_gates(struct track *track, const struct rollout *rollout)
 {
-	const struct rollout *rollout = &service->rollout;
+	struct track_gate carried[SETTINGS_GATES_MAX];
+	size_t i, j;
 
+	memset(carried, 0, sizeof(carried));
+	for (i = 0; i < SETTINGS_GATES_MAX; i++) {
+		carried[i].id = rollout->gate_ids[i];
+		for (j = 0; rollout->gate_ids[i] && j < SETTINGS_GATES_MAX; j++)
+			if (track->gates[j].id == rollout->gate_ids[i])
+				carried[i] = track->gates[j];
+	}
+	memcpy(track->gates, carried, sizeof(carried));
+	track->gates_laid = rollout->gates_laid;
+	track->has_failed = track->has_memory = false;
+}
+
+void track_begin(struct track *track, const struct rollout *rollout)
+{
 	if (track_is_of(track, rollout))
 		return;
-	/* Other gates over the same step: what they found goes, and nothing else. */
-	if (track->number == rollout->number && track->step == rollout->step &&
-	    track->step_began.unix_ms == rollout->step_began.unix_ms) {
-		track->gates_laid = rollout->gates_laid;
-		track->has_failed = track->has_memory = false;
-		memset(track->found, 0, sizeof(track->found));
-		memset(track->told, 0, sizeof(track->told));
-		return;
+	if (track->number != rollout->number || track->step != rollout->step ||
+	    track->step_began.unix_ms != rollout->step_began.unix_ms) {
+		memset(track, 0, sizeof(*track));
+		track->number = rollout->number;
+		track->step = rollout->step;
+		track->step_began = rollout->step_began;
+		if (llabs(instant_now().unix_ms - rollout->step_began.unix_ms) < STEP_SLACK)
+			track->began_ms = monotonic_ms();
 	}
-	memset(track, 0, sizeof(*track));
-	track->number = rollout->number;
-	track->step = rollout->step;
-	track->gates_laid = rollout->gates_laid;
-	track->step_began = rollout->step_began;
-	if (llabs(instant_now().unix_ms - rollout->step_began.unix_ms) < STEP_SLACK)
-		track->began_ms = monotonic_ms();
+	carry_gates(track, rollout);
 }
 
 void track_pause(struct track *track, const struct rollout *rollout)
@@ -49,20 +59,6 @@ void track_pause(struct track *track, const struct rollout *rollout)
 	if (rollout->state == ROLLOUT_PAUSED && track->began_ms && track->seen_ms)
 		track->began_ms += now_ms - track->seen_ms;
 	track->seen_ms = now_ms;
-}
-
-/* Where the number of the last answer of this gate is; gates may change their places. */
-static struct judged *judged_of(struct track *track, const char *gate)
-{
-	size_t i;
-
-	for (i = 0; i < SETTINGS_GATES_MAX - 1; i++)
-		if (!track->judged[i].gate[0] || strcmp(track->judged[i].gate, gate) == 0)
-			break;
-	if (strcmp(track->judged[i].gate, gate) != 0)
-		track->judged[i].answer = 0;
-	text_copy(track->judged[i].gate, SETTINGS_NAME_SIZE, gate);
-	return &track->judged[i];
 }
 
 void track_latch(struct track *track, struct rollout_facts *facts)
@@ -154,7 +150,7 @@ bool look_init(struct look *look, struct daemon *daemon, struct track *track, co
 	look->of.client_affinity = service->affinity == RAINBOW_AFFINITY_CLIENT;
 	look->gates = settings_gates(&service->settings, look->defaults, &look->gate_count);
 	look->track = track;
-	track_begin(track, service);
+	track_begin(track, &service->rollout);
 	look->candidate = service_find_version(service, service->rollout.target);
 	look->baseline = service_find_version(service, service->rollout.baseline);
 	return look->candidate && look->baseline;
@@ -164,6 +160,21 @@ void look_read(struct look *look, bool is_tick)
 {
 	read_arm(look, look->candidate, &look->track->candidate, is_tick, &look->arms[0]);
 	read_arm(look, look->baseline, &look->track->baseline, is_tick, &look->arms[1]);
+}
+
+const char *look_target_closed(struct look *look)
+{
+	const struct version *target = look->candidate;
+
+	if (target->quarantine[0])
+		snprintf(look->closed, sizeof(look->closed), "its target was quarantined: %s", target->quarantine);
+	else if (target->state != RAINBOW_VERSION_ACTIVE)
+		snprintf(look->closed, sizeof(look->closed), "its target was drained by hand");
+	else if (!version_active_backends(target))
+		snprintf(look->closed, sizeof(look->closed), "its target has no backend left");
+	else
+		return NULL;
+	return look->closed;
 }
 
 bool look_hold_is_over(const struct look *look, const struct rollout *rollout)
@@ -187,36 +198,33 @@ static uint32_t tests_of(const struct look *look)
 	return deciding ? deciding * (uint32_t)look->service->rollout.plan.stage_count : 1;
 }
 
-static void judge_one(struct look *look, size_t place, struct gate_memory *memory, struct gate_finding *finding)
+static void judge_one(struct look *look, size_t place, struct gate_memory *memory)
 {
 	const struct gate *gate = &look->gates[place];
+	struct track_gate *track = &look->track->gates[place];
 	struct gate_evidence evidence;
-	struct judged *judged = judged_of(look->track, gate->name);
 	uint64_t answer;
 
-	finding->looked = false;
+	track->finding.looked = false;
 	memset(&evidence, 0, sizeof(evidence));
 	answer = gather(look, gate, &evidence);
 	/* An answer is judged once, since bad ones in a row are counted. What is stale is none any more. */
-	if (answer && answer == judged->answer && evidence.source != GATE_INCONCLUSIVE) {
-		/* Other gates have changed meanwhile: what it found is forgotten, not what it knows. */
-		if (!look->track->found[place]) {
-			gate_recall(memory, finding);
-			finding->verdict = evidence.source == GATE_ERROR ? GATE_ERROR : finding->verdict;
-		}
+	if (answer && answer == track->answer && evidence.source != GATE_INCONCLUSIVE)
 		return;
-	}
-	judged->answer = answer;
-	gate_look(gate, &evidence, tests_of(look), memory, finding);
+	track->answer = answer;
+	gate_look(gate, &evidence, tests_of(look), memory, &track->finding);
+	track->found = true;
 }
 
 /* A source that stops answering, or answers again, is told once. */
-static void tell_errors(struct look *look, size_t place, const struct gate_finding *finding)
+static void tell_errors(struct look *look, size_t place)
 {
-	enum gate_verdict told = look->track->told[place];
+	struct track_gate *track = &look->track->gates[place];
+	const struct gate_finding *finding = &track->finding;
+	enum gate_verdict told = track->told;
 	struct note note;
 
-	look->track->told[place] = finding->verdict;
+	track->told = finding->verdict;
 	if ((told == GATE_ERROR) == (finding->verdict == GATE_ERROR))
 		return;
 	note_of_rainbowd(&note, "gate", look->service, look->service->rollout.target, "gate %s of %s %s: %.300s",
@@ -235,14 +243,17 @@ bool look_judge(struct look *look, struct rollout *rollout, struct rollout_facts
 	if (rollout->without_gates)
 		return false;
 	for (i = 0; i < look->gate_count; i++) {
-		struct gate_finding *finding = &look->track->finding[i];
+		const struct gate_finding *finding = &look->track->gates[i].finding;
 
-		judge_one(look, i, &rollout->memory[i], finding);
-		tell_errors(look, i, finding);
-		look->track->found[i] = true;
+		judge_one(look, i, &rollout->memory[i]);
+		tell_errors(look, i);
 		remembers = remembers || finding->looked;
-		decides = decides || !look->gates[i].shadow;
-		if (look->gates[i].shadow || rollout_worse(facts->gates, finding->verdict) == facts->gates)
+		if (look->gates[i].shadow)
+			continue;
+		decides = true;
+		if (look->gates[i].kind == GATE_KIND_ANSWER && finding->verdict == GATE_INCONCLUSIVE)
+			facts->answer_missing = true;
+		if (rollout_worse(facts->gates, finding->verdict) == facts->gates)
 			continue;
 		facts->gates = finding->verdict;
 		snprintf(facts->gate_reason, sizeof(facts->gate_reason), "%s", finding->reason);
@@ -286,8 +297,8 @@ int look_explain(struct look *look, const char *name, char **out, struct error *
 		return rc;
 	memset(&evidence, 0, sizeof(evidence));
 	memory = look->service->rollout.memory[place]; /* a copy: to explain spends no look, and counts no answer twice */
-	if (gather(look, &look->gates[place], &evidence) && look->track->found[place])
-		finding = look->track->finding[place];
+	if (gather(look, &look->gates[place], &evidence) && look->track->gates[place].found)
+		finding = look->track->gates[place].finding;
 	else
 		gate_look(&look->gates[place], &evidence, tests_of(look), &memory, &finding);
 	*out = gate_explain(&look->gates[place], &evidence, tests_of(look), &finding);

@@ -42,44 +42,49 @@ static int begin_cohort(struct daemon *daemon, const struct service *service, st
 	return signals_begin_cohort(daemon->datapath, service->id, versions, count, err);
 }
 
-int pilot_begin_step(struct pilot *pilot, const struct service *before, const struct service *after, struct error *err)
+void pilot_begin_step(struct pilot *pilot, const struct service *service)
 {
-	const struct rollout *was = &before->rollout, *is = &after->rollout;
+	struct track *track = &pilot->tracks[service->id];
+	struct error err;
 
-	if (!rollout_is_active(is) || (was->number == is->number && was->step == is->step))
-		return 0;
-	/* Goes with the track where the step comes about. */
-	pilot->tracks[before->id].is_void = true;
-	return begin_cohort(pilot->daemon, after, err);
+	track_begin(track, &service->rollout);
+	track->is_void = begin_cohort(pilot->daemon, service, &err);
+	track->has_cohort = !track->is_void;
+	if (track->is_void)
+		log_error("pilot", "%s; it is tried again", err.message);
 }
 
-/* After a start: is the cohort in the maps that of this step? Those of a new set of maps, after a reboot, are not. */
+/* After a start: did this step's cohort begin? Not so after a reboot, and where we were killed before it could. */
 static bool cohort_is_of_step(const struct look *look)
 {
-	struct daemon *daemon = look->daemon;
-	int64_t step_age_ms = instant_now().unix_ms - look->service->rollout.step_began.unix_ms;
-	int64_t cohort_age_ms = signals_cohort_age_ms(daemon->datapath, look->service->id, monotonic_ms());
+	struct datapath *dp = look->daemon->datapath;
+	uint32_t number = signals_cohort(dp, look->service->id);
 	struct rainbow_signal signal;
 
-	return cohort_age_ms >= 0 && cohort_age_ms <= step_age_ms + STEP_SLACK &&
-	       signals_read(daemon->datapath, look->service->id, look->candidate->id, SIGNAL_COHORT, &signal, NULL) == 0;
+	return number && (int32_t)(number - look->service->rollout.cohort) >= 0 &&
+	       signals_read(dp, look->service->id, look->candidate->id, SIGNAL_COHORT, &signal, NULL) == 0;
 }
 
 /* True where a cohort had to begin in the middle of the step. */
-static bool ensure_cohort(struct look *look)
+static bool ensure_cohort(struct look *look, struct rollout *rollout)
 {
 	struct track *track = look->track;
-	bool anew = track->is_void || (!track->has_cohort && !cohort_is_of_step(look));
 	struct error err;
 
-	if (anew && begin_cohort(look->daemon, look->service, &err)) {
+	if (track->has_cohort)
+		return false;
+	track->has_cohort = !track->is_void && cohort_is_of_step(look);
+	if (track->has_cohort)
+		return false;
+	track->is_void = begin_cohort(look->daemon, look->service, &err);
+	track->has_cohort = !track->is_void;
+	if (track->is_void) {
 		log_error("pilot", "%s", err.message);
 		look->unread = true; /* what there is is of another cohort */
 		return false;
 	}
-	track->has_cohort = true;
-	track->is_void = false;
-	return anew;
+	rollout->cohort = signals_cohort(look->daemon->datapath, look->service->id);
+	return true;
 }
 
 /* What gates remember of a cohort that is gone. The looks stay: they have spent their part of alpha. */
@@ -143,6 +148,7 @@ static int commit_rollback(struct change *change, struct track *track, struct er
 {
 	int rc;
 
+	change_turn(change); /* before the candidate closes: else its part of new sessions would be refused */
 	/* A database that is known to refuse may take seconds to say so again. */
 	if (track->is_stuck)
 		lower(change, track);
@@ -157,7 +163,6 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 		     struct error *err)
 {
 	struct change change;
-	struct error cohort;
 	int rc = change_begin(&change, look->daemon, look->service->name, err);
 
 	if (rc)
@@ -169,9 +174,6 @@ static int carry_out(struct look *look, const struct rollout *rollout, enum roll
 		rc = commit_rollback(&change, look->track, err);
 	else if (!rc)
 		rc = change_commit(&change, false, err);
-	/* Only now: while the database refuses, each try would throw away what the cohort knows. ensure_cohort tries again. */
-	if (!rc && action == ROLLOUT_SET && begin_cohort(look->daemon, change.after, &cohort))
-		log_error("pilot", "%s", cohort.message);
 	change_end(&change);
 	return rc;
 }
@@ -262,9 +264,7 @@ static bool start_queued(struct pilot *pilot, const struct service *service)
 	command_rollout_unqueue(change.after);
 	if (command_rollout_start(change.after, &order, &change.counts, instant_now(), &queued, &err))
 		refuse_queued(&change, &note, order.target, err.message);
-	else
-		rc = pilot_begin_step(pilot, change.before, change.after, &err);
-	rc = rc ? rc : change_commit(&change, false, &err);
+	rc = change_commit(&change, false, &err);
 	if (rc) {
 		log_error("pilot", "%s: can not be done, is tried again: %s", note.sentence, err.message);
 		pilot->patient_until_ms = monotonic_ms() + QUEUE_RETRY_MS;
@@ -282,18 +282,18 @@ static bool step_rollout(struct pilot *pilot, struct look *look, struct rollout 
 	track_pause(look->track, rollout);
 	if (remembers)
 		memcpy(rollout->memory, look->track->memory, sizeof(rollout->memory));
-	if (ensure_cohort(look)) {
+	if (ensure_cohort(look, rollout)) {
 		forget_cohort(look, rollout);
 		remembers = true;
 	}
 	look_read(look, true);
-	facts->target_open = look->candidate->state == RAINBOW_VERSION_ACTIVE && !look->candidate->quarantine[0] &&
-			     version_active_backends(look->candidate);
+	facts->target_closed = look_target_closed(look);
 	remembers = look_judge(look, rollout, facts) || remembers;
 	memcpy(look->track->memory, rollout->memory, sizeof(look->track->memory));
 	track_latch(look->track, facts);
-	if (facts->gates == GATE_FAIL || !facts->target_open || look_hold_is_over(look, rollout))
+	if (facts->gates == GATE_FAIL || facts->target_closed || look_hold_is_over(look, rollout))
 		action = rollout_next(rollout, facts);
+	text_copy(look->track->held_for, sizeof(look->track->held_for), rollout->state == ROLLOUT_HELD ? rollout->reason : "");
 	return act(pilot, look, rollout, action, remembers);
 }
 
@@ -335,10 +335,19 @@ bool pilot_finding(const struct pilot *pilot, const struct service *service, siz
 {
 	const struct track *track = &pilot->tracks[service->id];
 
-	if (gate >= SETTINGS_GATES_MAX || !track_is_of(track, &service->rollout) || !track->found[gate])
+	if (gate >= SETTINGS_GATES_MAX || !track_is_of(track, &service->rollout) || !track->gates[gate].found)
 		return false;
-	*out = track->finding[gate];
+	*out = track->gates[gate].finding;
 	return true;
+}
+
+const char *pilot_reason(const struct pilot *pilot, const struct service *service)
+{
+	const struct track *track = &pilot->tracks[service->id];
+	const struct rollout *rollout = &service->rollout;
+
+	return rollout->state == ROLLOUT_HELD && track_is_of(track, rollout) && track->held_for[0] ? track->held_for
+												   : rollout->reason;
 }
 
 int pilot_explain(struct pilot *pilot, const struct service *service, const char *gate, char **out, struct error *err)

@@ -13,11 +13,10 @@ struct pilot;
 
 int pilot_new(struct pilot **out, struct daemon *daemon, struct error *err);
 void pilot_free(struct pilot *pilot);
-/*
- * To be called before the change that puts the step of `after` in force (a no-op if it is no new step): the cohort of the step
- * begins. Where the change then fails, the step before has lost its evidence and gathers it anew.
- */
-int pilot_begin_step(struct pilot *pilot, const struct service *before, const struct service *after, struct error *err);
+/* A step of this service's rollout is in force: its cohort begins. Where that fails it is tried again, and nothing is judged till then. */
+void pilot_begin_step(struct pilot *pilot, const struct service *service);
+/* Why the rollout is as it is; of one that is held, why it is held now. */
+const char *pilot_reason(const struct pilot *pilot, const struct service *service);
 /* What the last look of the gate found (by its place); false: there was none in this step. */
 bool pilot_finding(const struct pilot *pilot, const struct service *service, size_t gate, struct gate_finding *out);
 /* Inputs, formula, verdict of a gate as they are now; malloc'ed text. */

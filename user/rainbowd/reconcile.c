@@ -334,7 +334,8 @@ static int remove_all_unnamed(const struct reconcile *order, struct service *aft
 		const struct version *version = &after->versions[i];
 		char label[RAINBOW_NAME_SIZE];
 
-		if (!is_unnamed(order, version) || order->counts->live[version->id])
+		/* A quarantine is a memory: without it the next document could roll the same version out again. */
+		if (!is_unnamed(order, version) || version->quarantine[0] || order->counts->live[version->id])
 			continue;
 		text_copy(label, sizeof(label), version->label);
 		rc = placed(order, command_version_remove(after, label, order->counts, err), err, "versions");

@@ -12,12 +12,12 @@
  *          |                              |                   |
  *          +--------------+---------------+-------------------+
  *                         |
- *                         +-- FAIL, target not open, abort -----> ROLLED_BACK -- retry --> RUNNING
+ *                         +-- FAIL, target closed, abort -------> ROLLED_BACK -- retry --> RUNNING
  *                         +-- last step, hold over, PASS -------> COMPLETE        (not from PAUSED, not locked)
  *                         +-- promote: next step or, at the last, COMPLETE
- *                         +-- another target -------------------> SUPERSEDED
+ *                         +-- another target supersedes it -----> RUNNING, a rollout of its own
  *
- * Down goes at once and from everywhere. Up goes only on evidence or by a person. A target that is not open is one that somebody
+ * Down goes at once and from everywhere. Up goes only on evidence or by a person. A target that is closed is one that somebody
  * drained or quarantined while it ran (the last backend of a version with a share can not be taken away): its share has gone to others
  * already, so to wait would keep a step in force that is not; the rollout ends as the person began to end it, by rolling back.
  */
@@ -27,11 +27,11 @@
 #include "common/text.h"
 #include "rollout.h"
 
-const char *const rollout_state_words[] = {"none", "running", "held", "paused", "complete", "rolled_back", "superseded", NULL};
+const char *const rollout_state_words[] = {"none", "running", "held", "paused", "complete", "rolled_back", NULL};
 
 const char *rollout_state_name(enum rollout_state state)
 {
-	return state <= ROLLOUT_SUPERSEDED ? rollout_state_words[state] : "unknown";
+	return state <= ROLLOUT_ROLLED_BACK ? rollout_state_words[state] : "unknown";
 }
 
 bool rollout_is_active(const struct rollout *rollout)
@@ -167,32 +167,14 @@ static enum rollout_action go_on(struct rollout *rollout, struct instant now, co
 	return ROLLOUT_SET;
 }
 
-/* Are these the same but for the numbers in them? */
-static bool is_same_but_numbers(const char *a, const char *b)
-{
-	static const char numbers[] = "0123456789.,";
-
-	for (;; a++, b++) {
-		a += strspn(a, numbers);
-		b += strspn(b, numbers);
-		if (*a != *b || !*a)
-			return *a == *b;
-	}
-}
-
+/* Once it is held another reason is no transition: a source that says something else each time would fill the history. */
 static enum rollout_action hold(struct rollout *rollout, const char *why)
 {
-	char before[ROLLOUT_REASON_SIZE];
 	bool held = rollout->state == ROLLOUT_HELD;
 
-	memcpy(before, rollout->reason, sizeof(before));
 	set_reason(rollout, "%s", why);
-	if (held && is_same_but_numbers(before, rollout->reason)) {
-		strcpy(rollout->reason, before);
-		return ROLLOUT_STAY;
-	}
 	rollout->state = ROLLOUT_HELD;
-	return ROLLOUT_NOTE;
+	return held ? ROLLOUT_STAY : ROLLOUT_NOTE;
 }
 
 static enum rollout_action wait_out(struct rollout *rollout)
@@ -206,13 +188,14 @@ static enum rollout_action wait_out(struct rollout *rollout)
 
 /*
  * At 100 % the baseline gets no new session, so there is nothing to compare with any more; and to finish raises nothing. So there what
- * can not be told is no obstacle. An error is one: the source was to answer and does not.
+ * can not be compared is no obstacle. An error is one: the source was to answer and does not. So is one who was asked for his own
+ * judgement and has not given it.
  */
 static bool evidence_suffices(const struct rollout *rollout, const struct rollout_facts *facts)
 {
 	if (rollout->without_gates || facts->gates == GATE_PASS)
 		return true;
-	return is_last_step(rollout) && facts->gates == GATE_INCONCLUSIVE;
+	return is_last_step(rollout) && facts->gates == GATE_INCONCLUSIVE && !facts->answer_missing;
 }
 
 static const char *evidence_text(const struct rollout *rollout, const struct rollout_facts *facts)
@@ -231,8 +214,8 @@ enum rollout_action rollout_next(struct rollout *rollout, const struct rollout_f
 	/* 2. Down: at once, paused and locked too. */
 	if (facts->gates == GATE_FAIL && !rollout->without_gates)
 		return roll_back(rollout, facts->now, facts->gate_reason);
-	if (!facts->target_open)
-		return roll_back(rollout, facts->now, "its target was drained or quarantined by hand");
+	if (facts->target_closed)
+		return roll_back(rollout, facts->now, facts->target_closed);
 	/* 3. A pause is a person's. */
 	if (rollout->state == ROLLOUT_PAUSED)
 		return ROLLOUT_STAY;
@@ -250,36 +233,41 @@ enum rollout_action rollout_next(struct rollout *rollout, const struct rollout_f
 
 /* --- what a person makes of it ------------------------------------------------------------------------------------------- */
 
-static const char *way_on(enum rollout_state state)
+/* "it can be promoted", "begin it anew: rainbowctl rollout retry chat" */
+static const char *way_on(const struct rollout *rollout, const char *service, char buf[128])
 {
-	switch (state) {
+	switch (rollout->state) {
 	case ROLLOUT_NONE:
-		return "begin one: rainbowctl rollout start SERVICE LABEL";
+		snprintf(buf, 128, "begin one: rainbowctl rollout start %s LABEL", service);
+		break;
 	case ROLLOUT_RUNNING:
 	case ROLLOUT_HELD:
-		return "it can be promoted, paused or aborted";
+		snprintf(buf, 128, "it can be promoted, paused or aborted");
+		break;
 	case ROLLOUT_PAUSED:
-		return "it can be resumed, promoted or aborted";
+		snprintf(buf, 128, "it can be resumed, promoted or aborted");
+		break;
 	case ROLLOUT_COMPLETE:
-		return "the way back is: rainbowctl rollback SERVICE";
+		snprintf(buf, 128, "the way back is: rainbowctl rollback %s", service);
+		break;
 	case ROLLOUT_ROLLED_BACK:
-		return "begin it anew: rainbowctl rollout retry SERVICE";
-	case ROLLOUT_SUPERSEDED:
-		return "begin it anew: rainbowctl rollout start SERVICE LABEL";
+		snprintf(buf, 128, "begin it anew: rainbowctl rollout retry %s", service);
+		break;
 	}
-	return "";
+	return buf;
 }
 
-static int refuse(const struct rollout *rollout, const char *verb, struct error *err)
+static int refuse(const struct rollout *rollout, const char *service, const char *verb, struct error *err)
 {
-	char step[64];
+	char step[64], way[128];
 
 	if (rollout->state == ROLLOUT_NONE)
-		return error_set(err, ERROR_PRECONDITION, NULL, "there is no rollout to %s; %s", verb, way_on(rollout->state));
+		return error_set(err, ERROR_PRECONDITION, NULL, "there is no rollout of %s to %s; %s", service, verb,
+				 way_on(rollout, service, way));
 	return error_set(err, ERROR_PRECONDITION, NULL,
-			 "rollout %llu of version %s is %s in step %s, so there is nothing to %s; %s",
-			 (unsigned long long)rollout->number, rollout->target, rollout_state_name(rollout->state),
-			 step_text(rollout, step), verb, way_on(rollout->state));
+			 "rollout %llu of %s to %s is %s in step %s, so there is nothing to %s; %s",
+			 (unsigned long long)rollout->number, service, rollout->target, rollout_state_name(rollout->state),
+			 step_text(rollout, step), verb, way_on(rollout, service, way));
 }
 
 static const char *said(const struct rollout_order *order)
@@ -366,7 +354,8 @@ static enum rollout_action begin_anew(struct rollout *rollout, const struct roll
 	return ROLLOUT_SET;
 }
 
-int rollout_command(struct rollout *rollout, const struct rollout_order *order, enum rollout_action *action, struct error *err)
+int rollout_command(struct rollout *rollout, const char *service, const struct rollout_order *order,
+		    enum rollout_action *action, struct error *err)
 {
 	static const struct {
 		const char *name;
@@ -377,14 +366,14 @@ int rollout_command(struct rollout *rollout, const struct rollout_order *order, 
 	    [ROLLOUT_RETRY] = {"retry", begin_anew},
 	};
 	bool may = order->verb == ROLLOUT_RETRY ? rollout->state == ROLLOUT_ROLLED_BACK : rollout_is_active(rollout);
-	int rc = may ? check_step(rollout, order, err) : refuse(rollout, verbs[order->verb].name, err);
+	int rc = may ? check_step(rollout, order, err) : refuse(rollout, service, verbs[order->verb].name, err);
 
 	if (!rc)
 		*action = verbs[order->verb].do_it(rollout, order);
 	return rc;
 }
 
-int rollout_offer(struct rollout *rollout, const char *target, enum on_new_target on_new_target, struct instant now,
+int rollout_offer(struct rollout *rollout, const char *service, const char *target, enum on_new_target on_new_target,
 		  enum rollout_action *action, struct error *err)
 {
 	char step[64];
@@ -392,19 +381,31 @@ int rollout_offer(struct rollout *rollout, const char *target, enum on_new_targe
 	*action = ROLLOUT_SET;
 	if (!rollout_is_active(rollout))
 		return 0;
+	if (!strcmp(target, rollout->baseline))
+		return error_set(
+		    err, ERROR_CONFLICT, "target",
+		    "version %s is the baseline of rollout %llu of %s to %s; to go back to it: rainbowctl rollout abort %s",
+		    target, (unsigned long long)rollout->number, service, rollout->target, service);
 	if (on_new_target == ON_NEW_REJECT || !strcmp(target, rollout->target))
 		return error_set(err, ERROR_CONFLICT, "target",
-				 "rollout %llu of version %s is %s in step %s; wait for its end, or %s",
-				 (unsigned long long)rollout->number, rollout->target, rollout_state_name(rollout->state),
-				 step_text(rollout, step), "abort it first: rainbowctl rollout abort SERVICE");
+				 "rollout %llu of %s to %s is %s in step %s; wait for its end, or abort it first: rainbowctl "
+				 "rollout abort %s",
+				 (unsigned long long)rollout->number, service, rollout->target,
+				 rollout_state_name(rollout->state), step_text(rollout, step), service);
 	if (on_new_target == ON_NEW_QUEUE) {
 		text_copy(rollout->queued, sizeof(rollout->queued), target);
 		*action = ROLLOUT_NOTE;
-		return 0;
 	}
-	end(rollout, ROLLOUT_SUPERSEDED, now);
-	set_reason(rollout, "superseded in step %s by version %s", step_text(rollout, step), target);
 	return 0;
+}
+
+void rollout_number_gates(struct rollout *rollout)
+{
+	uint32_t i;
+
+	for (i = 0; i < SETTINGS_GATES_MAX; i++)
+		rollout->gate_ids[i] = i + 1;
+	rollout->gates_laid = SETTINGS_GATES_MAX;
 }
 
 /* What is given may be parts of the one before. */
@@ -423,5 +424,6 @@ void rollout_begin(struct rollout *rollout, const char *target, const char *base
 	fresh.without_gates = without_gates;
 	set_reason(&fresh, "%s", reason);
 	begin_step(&fresh, 0, now);
+	rollout_number_gates(&fresh);
 	*rollout = fresh;
 }

@@ -24,7 +24,6 @@ enum rollout_state {
 	ROLLOUT_PAUSED,      /* by a person, until he resumes it; a failed gate rolls back nevertheless */
 	ROLLOUT_COMPLETE,    /* ended: the target has 100 % */
 	ROLLOUT_ROLLED_BACK, /* ended: the baseline has 100 %, the target drains in quarantine */
-	ROLLOUT_SUPERSEDED,  /* ended: another target took its place */
 };
 
 struct rollout {
@@ -45,8 +44,13 @@ struct rollout {
 	bool without_gates;                            /* --no-gates: only holds count, and a FAIL counts for nothing too */
 	char changed[64];                              /* the layers of the tuple that differ: "model, prompts" */
 	char reason[ROLLOUT_REASON_SIZE];              /* why it is in this state: the gate's sentence, the person's --reason */
+	uint32_t cohort;                               /* the number of this step's first cohort: signals.h */
 	struct gate_memory memory[SETTINGS_GATES_MAX]; /* of this step, in the order of the gates */
-	uint32_t gates_laid; /* how often gates were laid down anew while it ran; not stored: for those who remember findings */
+	/*
+	 * Not stored: for those who remember what gates found. Each gate's own number, which goes with it to another place; and a number
+	 * that is beyond all of them, and another whenever gates changed or moved.
+	 */
+	uint32_t gate_ids[SETTINGS_GATES_MAX], gates_laid;
 };
 
 /* What the world looks like at an instant. */
@@ -54,8 +58,9 @@ struct rollout_facts {
 	struct instant now;
 	enum gate_verdict gates;               /* the worst of those that decide (rollout_worse); PASS where none decides */
 	char gate_reason[ROLLOUT_REASON_SIZE]; /* the sentence of that gate */
+	bool answer_missing;                   /* a gate that compares nothing (webhook, command) has not decided yet */
 	bool locked;                           /* automation may lower exposure still, and raise nothing */
-	bool target_open; /* the target is active, has a backend and no quarantine: else somebody ended this by hand */
+	const char *target_closed; /* why the target can have no share: somebody ended this by hand; NULL: it can have one */
 };
 
 enum rollout_action {
@@ -67,8 +72,8 @@ enum rollout_action {
 };
 
 /*
- * One transition. `rollout` becomes what is to be stored with the action; ROLLOUT_STAY leaves it as it is. A reason that differs from
- * the one before in its numbers alone is no transition: each would be a write to the disk.
+ * One transition. `rollout` becomes what is to be stored with the action; ROLLOUT_STAY leaves it as it is, but for the reason of one that
+ * is held: that is no transition and to be shown, and each would be a write to the disk.
  */
 enum rollout_action rollout_next(struct rollout *rollout, const struct rollout_facts *facts);
 
@@ -90,13 +95,13 @@ struct rollout_order {
  * A person's order: the action to be done, or a negative code and err (what it is in, what may be done). Pausing what is paused and
  * resuming what is not are no error: ROLLOUT_STAY. A promotion leaves a pause in force: it is one step, and the next is the person's too.
  */
-int rollout_command(struct rollout *rollout, const struct rollout_order *order, enum rollout_action *action, struct error *err);
+int rollout_command(struct rollout *rollout, const char *service, const struct rollout_order *order,
+		    enum rollout_action *action, struct error *err);
 /*
- * Another target comes, whatever this rollout is in. ROLLOUT_SET: it may begin now (rollout_begin); one that was under way is SUPERSEDED
- * by it and to be recorded first. ROLLOUT_NOTE: it waits in `queued`, in the place of what waited there before; the
- * caller fills in as what it was ordered.
+ * Another target comes, whatever this rollout is in. ROLLOUT_SET: it may begin now (rollout_begin), in the place of one that may be
+ * under way. ROLLOUT_NOTE: it waits in `queued`, in the place of what waited there before; the caller fills in as what it was ordered.
  */
-int rollout_offer(struct rollout *rollout, const char *target, enum on_new_target on_new_target, struct instant now,
+int rollout_offer(struct rollout *rollout, const char *service, const char *target, enum on_new_target on_new_target,
 		  enum rollout_action *action, struct error *err);
 /*
  * A new one over the last: number raised, first step, RUNNING, nothing queued. Refused labels and quarantine are the caller's to check,
@@ -104,6 +109,9 @@ int rollout_offer(struct rollout *rollout, const char *target, enum on_new_targe
  */
 void rollout_begin(struct rollout *rollout, const char *target, const char *baseline, const struct rollout_plan *plan,
 		   bool without_gates, const char *reason, struct instant now);
+
+/* Each gate gets a number of its own. */
+void rollout_number_gates(struct rollout *rollout);
 
 /* How long the step has run, pauses left out; and when the hold is over (0: it is). */
 int64_t rollout_step_ms(const struct rollout *rollout, struct instant now);

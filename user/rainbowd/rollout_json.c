@@ -72,16 +72,17 @@ json_t *rollout_print(const struct rollout *rollout)
 
 	memcpy(reason, rollout->reason, sizeof(reason));
 	text_clean(reason);
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:s, s:o}",
-			 "number", (json_int_t)rollout->number, "state", rollout_state_words[rollout->state], "target",
-			 rollout->target, "baseline", rollout->baseline, "queued", rollout->queued, "queued_baseline",
-			 rollout->queued_baseline, "queued_steps", print_stages(&rollout->queued_plan), "queued_without_gates",
-			 (int)rollout->queued_without_gates, "on_new_target", on_new_words[rollout->plan.on_new_target],
-			 "steps", print_stages(&rollout->plan), "step", (json_int_t)rollout->step, "began_ms",
-			 (json_int_t)rollout->began.unix_ms, "ended_ms", (json_int_t)rollout->ended.unix_ms, "step_began_ms",
-			 (json_int_t)rollout->step_began.unix_ms, "paused_ms", (json_int_t)rollout->paused_ms, "paused_at_ms",
-			 (json_int_t)rollout->paused_at.unix_ms, "without_gates", (int)rollout->without_gates, "changed",
-			 rollout->changed, "reason", reason, "memory", print_memory(rollout->memory));
+	return json_pack(
+	    "{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:s, s:I, s:o}",
+	    "number", (json_int_t)rollout->number, "state", rollout_state_words[rollout->state], "target", rollout->target,
+	    "baseline", rollout->baseline, "queued", rollout->queued, "queued_baseline", rollout->queued_baseline,
+	    "queued_steps", print_stages(&rollout->queued_plan), "queued_without_gates", (int)rollout->queued_without_gates,
+	    "on_new_target", on_new_words[rollout->plan.on_new_target], "steps", print_stages(&rollout->plan), "step",
+	    (json_int_t)rollout->step, "began_ms", (json_int_t)rollout->began.unix_ms, "ended_ms",
+	    (json_int_t)rollout->ended.unix_ms, "step_began_ms", (json_int_t)rollout->step_began.unix_ms, "paused_ms",
+	    (json_int_t)rollout->paused_ms, "paused_at_ms", (json_int_t)rollout->paused_at.unix_ms, "without_gates",
+	    (int)rollout->without_gates, "changed", rollout->changed, "reason", reason, "cohort", (json_int_t)rollout->cohort,
+	    "memory", print_memory(rollout->memory));
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------------- */
@@ -184,10 +185,12 @@ int rollout_read(const json_t *object, struct rollout *rollout, struct error *er
 	read.without_gates = json_take_bool(&reader, "without_gates");
 	json_take_text(&reader, "changed", read.changed, sizeof(read.changed));
 	json_take_text(&reader, "reason", read.reason, sizeof(read.reason));
+	read.cohort = json_take_u32(&reader, "cohort");
 	read_memory(&reader, read.memory);
 	json_reader_end(&reader);
 	if (check(&reader, &read))
 		return reader.rc;
+	rollout_number_gates(&read);
 	*rollout = read;
 	return 0;
 }

@@ -168,6 +168,9 @@ static int put_one(struct samples *samples, const struct sample_batch *batch, co
 	sqlite3_stmt *statement = samples->statements[PUT];
 	int rc;
 
+	/* No session begins after the word about it has come: by a clock that is ahead it would count for steps to come. */
+	if (started.unix_ms > batch->now.unix_ms)
+		started = batch->now;
 	if (!is_of_step(&batch->step, batch->version, started)) {
 		count->unused++;
 		return 0;

@@ -91,12 +91,12 @@ json_t *show_rollout(struct daemon *daemon, const struct service *service)
 	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "number",
 			 (json_int_t)r->number, "state", rollout_state_name(r->state), "target", r->target, "baseline",
 			 r->baseline, "queued", text_or_null(r->queued), "changed", text_or_null(r->changed), "reason",
-			 text_or_null(r->reason), "step", (int)r->step + 1, "steps", show_steps(&r->plan), "weight",
-			 json_percent(r->plan.stages[r->step].weight), "began", json_instant(r->began), "ended",
-			 json_instant(r->ended), "step_seconds", json_integer(rollout_step_ms(r, now) / 1000),
-			 "hold_left_seconds", json_integer((rollout_hold_left_ms(r, now) + 999) / 1000), "without_gates",
-			 (int)r->without_gates, "gates", show_gates(daemon, service), "locked",
-			 json_boolean(service->lock.since.unix_ms != 0));
+			 text_or_null(pilot_reason(daemon->pilot, service)), "step", (int)r->step + 1, "steps",
+			 show_steps(&r->plan), "weight", json_percent(r->plan.stages[r->step].weight), "began",
+			 json_instant(r->began), "ended", json_instant(r->ended), "step_seconds",
+			 json_integer(rollout_step_ms(r, now) / 1000), "hold_left_seconds",
+			 json_integer((rollout_hold_left_ms(r, now) + 999) / 1000), "without_gates", (int)r->without_gates,
+			 "gates", show_gates(daemon, service), "locked", json_boolean(service->lock.since.unix_ms != 0));
 }
 
 /* --- what the kernel measured ----------------------------------------------------------------------------------------------- */

@@ -152,9 +152,12 @@ int signals_begin_cohort(struct datapath *dp, uint32_t service, const uint32_t *
 	return rc;
 }
 
-int64_t signals_cohort_age_ms(struct datapath *dp, uint32_t service, int64_t now_monotonic_ms)
+uint32_t signals_cohort(struct datapath *dp, uint32_t service)
 {
-	struct rainbow_cohort cohort = cohort_of(dp, service);
+	return cohort_of(dp, service).number;
+}
 
-	return cohort.number ? now_monotonic_ms - (int64_t)cohort.began * 1000 : -1;
+uint32_t signals_next_cohort(struct datapath *dp, uint32_t service)
+{
+	return number_next(signals_cohort(dp, service));
 }

@@ -29,7 +29,8 @@ void signals_remove(struct datapath *dp, uint32_t version);
  * the cohort before had counted can not be read any more.
  */
 int signals_begin_cohort(struct datapath *dp, uint32_t service, const uint32_t *versions, size_t count, struct error *err);
-/* How long ago the present cohort began; -1: there is none. */
-int64_t signals_cohort_age_ms(struct datapath *dp, uint32_t service, int64_t now_monotonic_ms);
+/* The number of the present cohort, 0: there was none yet; and at least which the next one will have. They rise, and wrap. */
+uint32_t signals_cohort(struct datapath *dp, uint32_t service);
+uint32_t signals_next_cohort(struct datapath *dp, uint32_t service);
 
 #endif
