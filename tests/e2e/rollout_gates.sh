@@ -3,8 +3,9 @@
 #
 # Gates whose answer others give, a program and a webhook (over TLS, with a token): what each answer does to the rollout. A gate that
 # fails rolls back while paused and while locked, too; locked, nothing goes up; a shadow gate decides nothing; gates may change while a
-# rollout runs; and while the database refuses, a rollback is tried until it is done, whole.
-# Takes 70 s.
+# rollout runs; a source that says something else each time fills no history; the last step waits for an answer; and while the database
+# refuses or is locked, a rollback is in force, refuses no session, and is tried until it is stored, whole.
+# Takes 90 s.
 source "$(dirname "$0")/lib.sh"
 
 rollout() { # JQ-FILTER
@@ -17,6 +18,10 @@ place() {
 
 gate_says() { # PLACE-IN-LIST VERDICT REGEX
 	[[ $(rollout ".gates[$1].verdict") == "$2" && $(rollout ".gates[$1].reason") =~ $3 ]]
+}
+
+is_past() { # NUMBER COMMAND...: for wait_until
+	(($("${@:2}") > $1))
 }
 
 say_command() { # EXIT-CODE|hang
@@ -53,6 +58,10 @@ start() {
 	ctl rollout start chat v2 --steps 20:1s,50:1h,100:1h
 }
 
+told() { # REGEX: how often the history has such a sentence
+	lab_ctl history chat --limit 1000 -o json | jq "[.history[] | select(.sentence | test(\"$1\"))] | length"
+}
+
 expect_stays() { # PLACE SECONDS
 	local i
 
@@ -83,6 +92,8 @@ answers() { # command|webhook PASS FAIL WAIT
 	"say_$source" hang
 	wait_until 15 'a timeout' gate_says 0 error '500 ms'
 	expect_stays 'held in step 1' 2
+	expect_eq 'how often the history says that it is held' "$(told "rollout $(rollout .number) of chat to v2 is held")" 1
+	expect_match 'why it is held now' "$(rollout .reason)" '500 ms'
 	"say_$source" "$2"
 	wait_until 15 'step 2' is_eq 'running in step 2' place
 	wait_until 15 'a verdict in step 2' gate_says 0 pass .
@@ -102,7 +113,7 @@ cat >"$LAB_DIR/judge.sh" <<-END
 	read -r code <'$LAB_DIR/answer'
 	[ "\$code" != hang ] || exec sleep 60
 	echo "\$RAINBOW_SERVICE \$RAINBOW_CANDIDATE \$RAINBOW_BASELINE \$RAINBOW_STEP" >>'$LAB_DIR/asked'
-	echo "the judge of \$RAINBOW_VERSION says \$code"
+	echo "the judge of \$RAINBOW_VERSION says \$code, as \$(tr -dc a-z </dev/urandom | head -c 8) asked"
 	exit "\$code"
 END
 chmod 700 "$LAB_DIR/judge.sh"
@@ -198,10 +209,39 @@ database 'DROP TRIGGER full; DROP TRIGGER full_too'
 expect_rolled_back 2 'judge: .*1'
 expect_eq 'weights in the kernel' "$(version_count v1 weight_permille) $(version_count v2 weight_permille)" '1000 0'
 
+part 'the same where it is locked: no session is refused meanwhile'
+forgive
+start
+say_command 0
+wait_until 15 'step 2' is_eq 'running in step 2' place
+lab_spawn locker router "$E2E_PYTHON" -c 'import sqlite3, sys, threading
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+threading.Event().wait()' "$LAB_DIR/state/rainbow.db"
+wait_until 10 'the database to be locked' grep -q '^locked' "$LAB_DIR/locker.log"
+wait_until 15 'what the gate remembers to be refused' is_past 1 grep -c 'is tried again' "$LAB_DIR/rainbowd.log"
+say_command 1
+wait_until 15 'the kernel to be told' grep -q "rollout $(rollout .number) of chat is rolled back in the kernel" "$LAB_DIR/rainbowd.log"
+expect_eq 'new sessions of v2 from then on' "$(before=$(version_count v2 chosen); sleep 4; echo $(($(version_count v2 chosen) - before)))" 0
+lab_end locker
+expect_rolled_back 2 'judge: .*1'
+expect_eq 'new sessions that got no version' "$(packet_count refused_no_version)" 0
+expect_eq 'sessions lost' "$(lab_stat load '[.moved, .lost, .failed] | @csv')" 0,0,0
+
+part 'the last step waits for who judges himself'
+forgive
+say_command 75
+ctl rollout start chat v2 --steps 100:1s
+wait_until 15 'the rollout to be held' is_eq 'held in step 1' place
+expect_stays 'held in step 1' 2
+say_command 1
+expect_rolled_back 1 'judge: .*1'
+
 part 'after a start it is shown as it ended'
 lab_rainbowd_kill
 lab_rainbowd_start auto
-expect_eq 'the rollout' "$(place)" 'rolled_back in step 2'
+expect_eq 'the rollout' "$(place)" 'rolled_back in step 1'
 wait_until 5 'the gate as it was stored' gate_says 0 fail 'judge: .*1'
 
 expect_whole long

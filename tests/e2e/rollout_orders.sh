@@ -70,25 +70,36 @@ expect_eq 'nothing waits any more' "$(rollout .queued)" null
 
 part 'another takes its place'
 start v4
+expect_match 'what it says' "$E2E_OUT" 'rollout 2 to v3 is superseded: v3 drains'
 expect_eq 'the rollout' "$(place)" '3 to v4: running in step 1'
 expect_eq 'the weights' "$(weights)" '80 0 0 20'
-expect_match 'v3' "$(version_json chat v3 .state)" drain
+wait_until 20 'v3 to be drained' is_eq drained version_json chat v3 .state
 expect_eq 'v3 is in no quarantine' "$(version_json chat v3 .quarantine)" null
 
-part 'rollback ends it'
-ctl rollback chat
+part 'rollback ends it, and leads to no other place'
+ctl_refused 4 'v1 is the baseline of rollout 3.*rollout abort chat' rollout start chat v1
+ctl_refused 5 'promote chat --full' rollback chat --to v4
+ctl rollback chat --reason 'it is too chatty'
 expect_match 'the rollout' "$(place)" '3 to v4: rolled_back'
 expect_eq 'the weights' "$(weights)" '100 0 0 0'
+expect_match 'the quarantine' "$(version_json chat v4 .quarantine)" 'it is too chatty'
 sleep 1 # two looks of the pilot, which must leave it alone
 expect_eq 'the weights, later' "$(weights)" '100 0 0 0'
 
 part 'retry, after the quarantine'
+wait_until 20 'v4 to be drained' is_eq drained version_json chat v4 .state
 ctl_refused 5 'quarantine' rollout retry chat
 ctl version unquarantine chat v4
 ctl rollout retry chat
 expect_eq 'the rollout' "$(place)" '4 to v4: running in step 1'
 expect_eq 'the weights' "$(weights)" '80 0 0 20'
-ctl rollout abort chat
+ctl version quarantine chat v4 --reason 'leaks, ticket 123'
+expect_match 'what it says' "$E2E_OUT" 'rollout 4 to it is rolled back'
+expect_match 'the rollout, at once' "$(place) $(rollout .reason)" '4 to v4: rolled_back.*ticket 123'
+expect_eq 'the weights' "$(weights)" '100 0 0 0'
+expect_eq 'the quarantine' "$(version_json chat v4 .quarantine)" 'leaks, ticket 123'
+wait_until 20 'v4 to be drained' is_eq drained version_json chat v4 .state
+ctl_refused 5 'in quarantine, which would go with it' version rm chat v4
 
 part 'retry, when another version has taken over meanwhile'
 ctl version unquarantine chat v4
@@ -114,6 +125,29 @@ wait_for 0 'complete' 30s
 wait $waiter || fail "the other wait ended with $?: $(<"$LAB_DIR/wait.log")"
 expect_match 'the baseline' "$(version_json chat v1 .state)" drain
 expect_eq 'the weights' "$(weights)" '0 100 0 0'
+
+part 'what a person took back no document brings again'
+document() { # TARGET
+	printf 'rainbow: 1\nservices:\n- name: chat\n  address: %s\n  rollout: {steps: [{weight: 100, hold: 1h}], target: %s}\n' \
+		"$(at_service 4)" "$1" >"$LAB_DIR/rainbow.yaml"
+}
+document v2
+ctl rollback chat --reason 'wrong answers'
+expect_match 'what it says' "$E2E_OUT" 'v2 is in quarantine'
+ctl_refused 5 'rainbow.yaml:[0-9]+:[0-9]+: .*v2 of chat is in quarantine: rollout 5: complete, then rolled back by hand: wrong answers' \
+	apply -f "$LAB_DIR/rainbow.yaml"
+ctl version unquarantine chat v2
+ctl set-weight chat v2=100
+
+part 'a target that drains, and nobody has judged, begins again; the way back from it is a refusal with its place'
+ctl drain chat v1
+document v1
+ctl apply -f "$LAB_DIR/rainbow.yaml"
+expect_eq 'the rollout' "$(place)" '6 to v1: running in step 1'
+document v2
+ctl_refused 4 'rainbow.yaml:[0-9]+:[0-9]+: .*rollout abort chat' apply -f "$LAB_DIR/rainbow.yaml"
+ctl rollout abort chat
+ctl version unquarantine chat v1
 
 part 'blue-green with a way back'
 ctl undrain chat v1

@@ -133,6 +133,24 @@ cost 0.40 0.42
 wait_until 20 'step 3' is_eq 'running in step 3' place
 expect_eq 'the weight of v2' "$(version_json chat v2 .weight)" 60
 
+part 'an answer is judged once, whatever gates come and go'
+cost 0.40 0.45
+apply < <(for i in {1..16}; do
+	((i > 1)) || echo '  gates:'
+	write_gate "shadow: true" | sed -n "/- name/,\$p" | sed "s/name: cost/name: cost$i/; s/interval: 1s/interval: 1h/"
+done)
+wait_until 20 'one bad answer' is_eq 16 rollout '[.gates[] | select(.reason | test("1 of 3 such"))] | length'
+apply < <(write_gate | sed 's/name: cost/name: other/; s/interval: 1s/interval: 1h/'
+	write_gate "shadow: true" | sed -n "/- name/,\$p" | sed 's/name: cost/name: cost7/; s/interval: 1s/interval: 1h/')
+wait_until 20 'one bad answer of the new one' gate_says inconclusive '1 of 3 such'
+for ((i = 0; i < 8; i++)); do
+	sleep 0.5 # that nothing happens can only be seen by waiting
+	expect_eq 'bad answers' "$(rollout '[.gates[] | select(.reason | test("1 of 3 such"))] | length')" 2
+done
+cost 0.40 0.42
+lab_prometheus_until 20 'agent_cost{version="v2"}' 0.42
+apply < <(write_gate)
+
 part 'worse than the margin'
 wait_until 20 'the gate to pass' gate_says pass .
 cost 0.40 0.45

@@ -324,6 +324,22 @@ static void test_stale(void **state)
 
 /* --- what stays ------------------------------------------------------------------------------------------------------------------ */
 
+/* Pushed by a host whose clock is ahead: it counts now, and not in a step to come. */
+static void test_a_clock_that_is_ahead(void **state)
+{
+	const struct sample_step next = {"agent", "v2", "v1", {NOW + 1000}};
+	const struct sample ahead = {"by its end", {0}, {NOW + 200000}, 1};
+	struct sample_count count;
+
+	(void)state;
+	assert_int_equal(put(&ratio, "v2", "by its start", 1, NOW + 200000).accepted, 1);
+	assert_int_equal(put_list(&step, &ratio, "v2", &ahead, 1, &count), 0);
+	assert_int_equal(put(&ratio, "v1", "a", 1, 0).accepted, 1);
+	assert_ratio(&ratio, 2, 0, 1, 0);
+	assert_int_equal(samples_keep(samples, &next, &err), 0);
+	assert_none(&ratio, NOW + 2000, "candidate");
+}
+
 static void test_keep(void **state)
 {
 	const struct sample_step next = {"agent", "v2", "v1", {NOW - 1000}}, other = {"other", "v2", "v1", {NOW - 60000}};
@@ -550,6 +566,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_bins, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_nothing_to_say, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_clock_that_is_ahead, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_keep, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_version_that_is_out_goes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bins_of_this_step_only, setup, teardown),
