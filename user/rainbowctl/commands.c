@@ -63,7 +63,7 @@ const struct command commands[] = {
 	{
 		.name = "version rm", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_version_rm,
 		.arguments = {SERVICE, LABEL},
-		.summary = "remove a version that has no share and no live session",
+		.summary = "remove a version that has no share, no live session and no quarantine",
 		.example = "rainbowctl version rm agent v1",
 	},
 	{
@@ -90,7 +90,7 @@ const struct command commands[] = {
 	{
 		.name = "version quarantine", .kind = COMMAND_CHANGE, .view = VIEW_EFFECT, .build = build_version_quarantine,
 		.arguments = {SERVICE, LABEL}, .options = B(REASON), .required = B(REASON),
-		.summary = "let no rollout take this version; weights by hand go on as before",
+		.summary = "let no rollout take this version, and roll back one that does; weights by hand go on as before",
 		.example = "rainbowctl version quarantine agent v2 --reason loops",
 	},
 	{
@@ -142,7 +142,8 @@ const struct command commands[] = {
 		.summary = "give all new sessions back to an earlier version, at once",
 		.detail = "Without --to: to the version that had the largest share before the last weight change. --sessions says what becomes\n"
 			  "of running sessions on the versions that lose their share: keep them, drain them, or reset them now. A rollout that\n"
-			  "is under way is aborted by it, and without --to its baseline takes over.",
+			  "is under way is aborted by it, and without --to its baseline takes over. What one that is complete brought in is\n"
+			  "quarantined by the way back to its baseline.",
 		.example = "rainbowctl rollback agent --to v1 --sessions drain",
 	},
 	{

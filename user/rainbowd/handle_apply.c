@@ -57,7 +57,12 @@ static int note_changes(struct plan *plan, struct step *step, const struct chang
 	size_t count = json_array_size(plan->changes);
 
 	difference_append(change->before, change->after, &change->counts, plan->changes);
-	if (step->starts_rollout)
+	if (step->starts_rollout && change->before && rollout_is_active(&change->before->rollout))
+		difference_append_line(plan->changes, step->wanted->name, "start a rollout of %s to %s, %s rollout %llu to %s",
+				       step->wanted->name, step->wanted->target,
+				       change->after->settings.plan.on_new_target == ON_NEW_QUEUE ? "after" : "in the place of",
+				       (unsigned long long)change->before->rollout.number, change->before->rollout.target);
+	else if (step->starts_rollout)
 		difference_append_line(plan->changes, step->wanted->name, "start a rollout of %s to %s", step->wanted->name,
 				       step->wanted->target);
 	step->differs = json_array_size(plan->changes) > count;
