@@ -287,7 +287,7 @@ static void test_bad(void **state)
 	    {"service add a 10.0.0.1:80 --idle-timeout 15d", "--idle-timeout", "at most 14d"},
 	    {"service set a --probe-idle 15d", "--probe-idle", "at most 14d"},
 	    {"service set a --probe-idle 5", "--probe-idle", "a number needs a unit"},
-	    {"service set a", "service set", "nothing to set"},
+	    {"service set a", "", "nothing to set"},
 	    {"lint", "", "--file FILE is missing"},
 	    {"lint -f x --socket y", "--socket", "no option of 'lint'"},
 	    {"plan -f x -n", "--dry-run", "changes nothing"},

@@ -172,8 +172,7 @@ int build_service_set(const struct words *words, struct request *request, struct
 	int rc = build_service_path(words, request, "PATCH", err);
 
 	if (!rc && !words->option[OPTION_IDLE_TIMEOUT] && !words->option[OPTION_PROBE_IDLE] && !words->option[OPTION_HTTP])
-		return error_set(err, ERROR_BAD_INPUT, "service set",
-				 "nothing to set: give --idle-timeout, --probe-idle or --http");
+		return error_set(err, ERROR_BAD_INPUT, "", "nothing to set: give --idle-timeout, --probe-idle or --http");
 	if (!rc)
 		add_http(words, request);
 	rc = rc ? rc : add_idle_timeout(words, request, err);
