@@ -29,6 +29,7 @@ struct wait {
 	int64_t began_ms, lost_ms, line_ms; /* monotonic; lost_ms 0: rainbowd answers */
 	int64_t line_live;
 	int64_t forced_before; /* ended by force before the wait; -1 unknown */
+	bool seen;             /* the version, once */
 	json_int_t rollout;    /* its number; 0: none was seen yet */
 	char told[96];         /* of the rollout, last */
 	/* One reading. 1: go on; 0: reached; negative: the wait has failed. */
@@ -181,24 +182,47 @@ static const json_t *find(const json_t *list, const char *key, const char *text)
 	return NULL;
 }
 
-static const json_t *find_version(const struct wait *wait, const json_t *status)
+static const json_t *versions_of(const struct wait *wait, const json_t *status)
 {
-	const json_t *service = find(json_object_get(status, "services"), "name", wait->service);
+	return json_object_get(find(json_object_get(status, "services"), "name", wait->service), "versions");
+}
 
-	return find(json_object_get(service, "versions"), "label", wait->label);
+/* It went away, or was never there: then as rainbowd says it of other commands. */
+static int refuse_label(const struct wait *wait, const json_t *versions, struct error *err)
+{
+	char known[256] = "";
+	const json_t *version;
+	size_t i, length = 0;
+
+	if (wait->seen)
+		return error_set(err, ERROR_NOT_FOUND, "", "version %s of %s was removed while waiting", wait->label,
+				 wait->service);
+	json_array_foreach(versions, i, version)
+	{
+		const char *label = member_text(version, "label");
+
+		if (length + strlen(label) + sizeof(", and 99 more") > sizeof(known))
+			break;
+		length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s", length ? ", " : "", label);
+	}
+	if (i < json_array_size(versions))
+		snprintf(known + length, sizeof(known) - length, " and %zu more", json_array_size(versions) - i);
+	if (!length)
+		return error_set(err, ERROR_NOT_FOUND, "", "service %s has no version yet", wait->service);
+	return error_set(err, ERROR_NOT_FOUND, "", "service %s has no version %s; it has: %s", wait->service, wait->label,
+			 known);
 }
 
 static int judge_drain(struct wait *wait, const json_t *status, struct error *err)
 {
-	const json_t *version = find_version(wait, status);
+	const json_t *versions = versions_of(wait, status), *version = find(versions, "label", wait->label);
 	int64_t live = integer_of(json_object_get(json_object_get(version, "sessions"), "live"));
 	const char *state = member_text(version, "state");
-	bool first;
+	bool first = !wait->seen;
 
 	if (!version)
-		return error_set(err, ERROR_NOT_FOUND, "", "version %s of %s was removed while waiting", wait->label,
-				 wait->service);
-	first = wait->progress.most < 0;
+		return refuse_label(wait, versions, err);
+	wait->seen = true;
 	if (first)
 		wait->forced_before = forced_of(version);
 	if (live >= 0)
