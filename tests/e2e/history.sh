@@ -67,7 +67,35 @@ commands_leave_rows() {
 		'["version rm","version rm chat v2","cleaning up",null]'
 	ctl_refused 3 'no service nobody' set-weight nobody v1=100
 	expect_eq 'row of a service that is not' "$(last_row '[.service, .sentence] | join("|")')" \
-		'nobody|set-weight nobody {"weights":{"v1":100}}'
+		'|set-weight nobody {"weights":{"v1":100}}'
+	ctl_refused 5 'no rollout' rollout retry chat
+	expect_eq 'row of an order to a rollout' "$(last_row '[.service, .verb, .sentence] | join("|")')" \
+		'chat|rollout retry|rollout retry chat'
+	lab_ctl export | sed 's/affinity: connection/affinity: client/' >"$LAB_DIR/refused.yaml"
+	ctl_refused 4 'is connection, not client' apply -f "$LAB_DIR/refused.yaml"
+	expect_eq 'row of a document' "$(last_row '[.verb, .sentence] | join("|")')" 'apply|apply of 1 service (chat)'
+}
+
+names() {
+	local word follower
+
+	part 'whose history: of a name that is none there is none'
+	for word in history events 'events -f'; do
+		# shellcheck disable=SC2086 # words
+		expect_code 3 timeout 5 "$LAB_BUILD/rainbowctl" --socket "$LAB_DIR/rainbow.sock" $word nobody
+		expect_match "rainbowctl $word" "$E2E_OUT" 'there is no service nobody; there is: chat'
+	done
+	expect_eq 'listening to it' "$(api_get '/v1/events?service=nobody&after=0' | jq -r .error.code)" not_found
+	ctl service add gone "$(at_service 4 82)"
+	ctl service rm gone
+	expect_eq 'of one that was removed' "$(lab_ctl history gone -o json | jq -r '[.history[].verb] | join(" ")')" 'service rm service add'
+
+	part 'who follows into a file reads at once what there was'
+	"$LAB_BUILD/rainbowctl" --socket "$LAB_DIR/rainbow.sock" events gone -f >"$LAB_DIR/gone.log" &
+	follower=$!
+	lab_at_exit kill_if_there "$follower"
+	wait_until 5 'the rows that were there' grep -q 'service gone removed' "$LAB_DIR/gone.log"
+	kill "$follower"
 }
 
 rainbowd_leaves_rows() {
@@ -157,6 +185,8 @@ waiting() {
 	expect_code 5 lab_ctl wait chat --for drained=v3
 	expect_match 'what it says' "$E2E_OUT" 'does not drain'
 	expect_code 3 lab_ctl wait nobody --for drained=v3
+	expect_code 3 lab_ctl wait chat --for drained=nope
+	expect_match 'what it says' "$E2E_OUT" 'service chat has no version nope; it has: v1, v2, v3, odd'
 	ctl drain chat v3
 	expect_code 0 lab_ctl wait chat --for drained=v3 --timeout 30s
 	ctl drain chat v1
@@ -240,7 +270,7 @@ killed_in_a_stream() {
 	expect_eq 'rows' "$(listen "after=$((first + 1))" | grep -c '^id: ')" "$(rows "[.[] | select(.id > $first + 1)] | length")"
 	expect_eq 'resumed' "$(listen '' -H "Last-Event-ID: $(($(last_row .id) - 2))" | grep '^id: ' | tr '\n' ' ')" \
 		"id: $(($(last_row .id) - 1)) id: $(last_row .id) "
-	expect_eq 'of another service' "$(listen 'after=0&service=nobody' | grep -c '^id: ' || true)" 1
+	expect_eq 'of another service' "$(listen 'after=0&service=gone' | grep -c '^id: ' || true)" 2
 	expect_match 'an id that never was' "$(listen 'after=99999999')" 'event: gap'
 }
 
@@ -319,6 +349,7 @@ too_many_listeners() {
 lab_up routed --offloads on
 lab_rainbowd_start tc
 commands_leave_rows
+names
 rainbowd_leaves_rows
 locks_and_generations
 tuples

@@ -404,6 +404,41 @@ static void tell(struct store *store, const char *service, const char *sentence)
 }
 
 /* The row of a change is in its transaction: it comes with it and goes with it. */
+/* What was asked for, in one short line: verb, objects, body. */
+static void test_what_was_asked(void **state)
+{
+	static const struct {
+		const char *verb, *objects, *body, *sentence;
+	} rows[] = {
+	    {"rollout retry", "chat", NULL, "rollout retry chat"},
+	    {"version rm", "chat v2", "{}", "version rm chat v2"},
+	    {"set-weight", "chat", "{\"weights\":{\"v1\":100}}", "set-weight chat {\"weights\":{\"v1\":100}}"},
+	    {"apply", "", "{\"rainbow\":1,\"services\":[]}", "apply of 0 services"},
+	    {"apply", "", "{\"services\":[{\"name\":\"chat\",\"address\":\"10.0.0.1:80\"}]}", "apply of 1 service (chat)"},
+	    {"apply", "", "{\"services\":[{\"name\":\"chat\"},7,{\"name\":\"a\\u0007i\"}]}",
+	     "apply of 3 services (chat, ?, a?i)"},
+	    {"service set", "chat",
+	     "{\"drain\":{\"on_warn\":\"https://ops.example.com/hooks/rainbow\",\"on_drained\":\"/usr/lib/scale-down\"}}",
+	     "service set chat {\"drain\":{\"on_warn\":\"https://ops.example.com/hooks/rainbow\",..."},
+	    /* no half of a character */
+	    {"gate push", "chat", "{\"session\":\"aüüüüüüüüüüüüüüüüüüüüüüüüüüü\"}",
+	     "gate push chat {\"session\":\"aüüüüüüüüüüüüüüüüüüüüüüüü..."},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		json_t *body = rows[i].body ? json_loads(rows[i].body, 0, NULL) : NULL;
+		struct note note;
+
+		note_init(&note);
+		strcpy(note.verb, rows[i].verb);
+		note_asked(&note, rows[i].objects, body);
+		row_assert(!strcmp(note.sentence, rows[i].sentence), rows[i].sentence, "said: %s", note.sentence);
+		row_assert(strlen(note.sentence) <= NOTE_ASKED_MAX, rows[i].sentence, "is too long");
+		json_decref(body);
+	}
+}
+
 static void test_note_shares_its_changes_fate(void **state)
 {
 	struct service *before = make_service(), *after = service_clone(before);
@@ -530,6 +565,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_one_at_a_time, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_schema_1_is_upgraded, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_schema_2_is_upgraded, setup, teardown),
+	    cmocka_unit_test(test_what_was_asked),
 	    cmocka_unit_test_setup_teardown(test_note_shares_its_changes_fate, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_history_is_asked, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_history_is_bounded, setup, teardown),

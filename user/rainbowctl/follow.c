@@ -126,6 +126,7 @@ int follow_events(struct client *client, const char *service, const json_t *seen
 	int rc = 0;
 
 	follow.last = (int64_t)json_integer_value(json_object_get(seen, "newest"));
+	fflush(screen->out); /* what was drawn before: the next row may be far away */
 	while (!ferror(screen->out)) {
 		rc = stream(&follow, client, service, err);
 		if (rc && rc != -ERROR_UNREACHABLE)

@@ -234,23 +234,31 @@ static void copy_clean(char *to, size_t size, const char *text)
 	text_clean(to);
 }
 
+/* What the path names, but for the verb: "chat v1 10.2.1.2:8080". */
+static void list_objects(const struct request *request, const char *verb, char *text, size_t size)
+{
+	size_t i, length = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < REQUEST_VARIABLES && length < size; i++)
+		if (request->variable[i] && request->variable[i] != verb)
+			length +=
+			    (size_t)snprintf(text + length, size - length, "%s%s", length ? " " : "", request->variable[i]);
+}
+
 /* Until the command says what it did, the history has what was asked. */
 static void describe(struct request *request, const struct route *route)
 {
+	const char *verb = variable_of(request, route, "verb");
 	struct note *note = request->note;
-	char *body = json_object_size(request->body) ? json_dumps(request->body, JSON_COMPACT) : NULL;
-	const char *last = strrchr(route->pattern, '/');
+	char objects[128];
 
-	if (route->verb)
-		copy_clean(note->verb, sizeof(note->verb), route->verb);
-	else
-		snprintf(note->verb, sizeof(note->verb), "%.8s %.20s", route->method, last[1] == ':' ? "" : last + 1);
+	snprintf(note->verb, sizeof(note->verb), "%s%s%.16s", route->verb, verb ? " " : "", verb ? verb : "");
+	text_clean(note->verb);
 	copy_clean(note->service, sizeof(note->service), variable_of(request, route, "service"));
 	copy_clean(note->version, sizeof(note->version), variable_of(request, route, "version"));
-	snprintf(note->sentence, sizeof(note->sentence), "%s%s%s%s%s%s%.300s", note->verb, *note->service ? " " : "",
-		 note->service, *note->version ? " " : "", note->version, body ? " " : "", body ? body : "");
-	text_clean(note->sentence);
-	free(body);
+	list_objects(request, verb, objects, sizeof(objects));
+	note_asked(note, objects, request->body);
 }
 
 static int note_begin(struct request *request, const struct peer *peer, struct error *err)
@@ -324,6 +332,9 @@ static int run_change(struct request *request, const struct route *route, json_t
 	log_info("api", "%s %s: %s", route->method, evhttp_request_get_uri(request->http),
 		 rc ? err->message : json_string_value(json_object_get(*reply, "done")) ?: "under way");
 	if (rc && err->code != ERROR_BAD_INPUT) {
+		/* Under a name that is none there is no history. */
+		if (!model_find_service(&daemon->model, request->note->service))
+			request->note->service[0] = request->note->version[0] = '\0';
 		note_failed(request->note, err);
 		note_fini(request->note); /* nothing has changed */
 		history_note(daemon, request->note);

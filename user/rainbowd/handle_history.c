@@ -9,11 +9,32 @@
 #define LIMIT_DEFAULT 100
 #define LIMIT_MOST    1000
 
-/* Of a service that was removed there is history, too: any name that may be one. */
+/* Of a service that was removed there is history, too. */
+static int check_known(const struct daemon *daemon, const char *name, struct error *err)
+{
+	struct history_query query = {.service = name, .limit = 1};
+	struct service *service;
+	json_t *rows = NULL;
+	int rc = 0;
+
+	if (model_find_service(&daemon->model, name))
+		return 0;
+	rc = store_history(daemon->store, &query, &rows, err);
+	if (!rc && !json_array_size(rows))
+		rc = model_get_service(&daemon->model, name, &service, err);
+	json_decref(rows);
+	return rc;
+}
+
 static int read_service(const struct request *request, const char **service, struct error *err)
 {
+	int rc;
+
 	*service = request_query(request, "service");
-	return *service ? name_check(*service, "service", "service", err) : 0;
+	if (!*service)
+		return 0;
+	rc = name_check(*service, "service", "service", err);
+	return rc ? rc : check_known(request->daemon, *service, err);
 }
 
 int handle_history(struct request *request, json_t **reply, struct error *err)

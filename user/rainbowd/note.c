@@ -49,6 +49,53 @@ void note_tell(struct note *note, const char *format, ...)
 	text_clean(note->sentence);
 }
 
+/* "2 services (chat, api)" */
+static void describe_document(const json_t *services, char *text, size_t size)
+{
+	size_t i, count = json_array_size(services);
+	size_t length = (size_t)snprintf(text, size, " of %zu service%s", count, count == 1 ? "" : "s");
+	const json_t *service;
+
+	json_array_foreach(services, i, service)
+	{
+		const char *name = json_string_value(json_object_get(service, "name"));
+
+		if (length < size)
+			length += (size_t)snprintf(text + length, size - length, "%s%s", i ? ", " : " (", name ? name : "?");
+	}
+	if (count && length < size)
+		snprintf(text + length, size - length, ")");
+}
+
+/* Between two characters, and so that one sees it. */
+static void cut(char *text, size_t most)
+{
+	static const char mark[] = "...";
+	size_t length = most + 1 - sizeof(mark);
+
+	if (strlen(text) <= most)
+		return;
+	while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+		length--;
+	memcpy(text + length, mark, sizeof(mark));
+}
+
+void note_asked(struct note *note, const char *objects, const json_t *body)
+{
+	const json_t *services = json_object_get(body, "services");
+	char *json = NULL, what[NOTE_SENTENCE_SIZE] = "";
+
+	if (json_is_array(services))
+		describe_document(services, what, sizeof(what));
+	else if (json_object_size(body))
+		json = json_dumps(body, JSON_COMPACT);
+	snprintf(note->sentence, sizeof(note->sentence), "%s%s%.120s%s%.200s", note->verb, *objects ? " " : "", objects,
+		 json ? " " : "", json ? json : what);
+	text_clean(note->sentence);
+	cut(note->sentence, NOTE_ASKED_MAX);
+	free(json);
+}
+
 void note_by_peer(struct note *note, int64_t uid, int64_t pid)
 {
 	note->uid = uid;

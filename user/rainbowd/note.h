@@ -11,6 +11,7 @@
 
 #define NOTE_SENTENCE_SIZE 512
 #define NOTE_REASON_MAX    200 /* bytes */
+#define NOTE_ASKED_MAX     80
 #define NOTE_RAINBOWD      "rainbowd"
 
 struct note {
@@ -38,6 +39,12 @@ void note_fini(struct note *note);
 void note_of_rainbowd(struct note *note, const char *verb, const struct service *service, const char *version,
 		      const char *format, ...) __attribute__((format(printf, 5, 6)));
 void note_tell(struct note *note, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * Until a command says what it did, and for ever where it is refused, the sentence is what was asked: the verb, its objects
+ * ("chat v1"; may be ""), and the body (NULL: none), which of a document is only what it is about: "apply of 2 services (chat, api)". At
+ * most NOTE_ASKED_MAX bytes.
+ */
+void note_asked(struct note *note, const char *objects, const json_t *body);
 void note_by_peer(struct note *note, int64_t uid, int64_t pid);
 /* A reason as a person gave it: UTF-8 without controls, at most NOTE_REASON_MAX bytes. */
 int note_reason_check(const char *text, struct error *err);

@@ -31,7 +31,7 @@ static const struct route routes[] = {
     {"POST", "/v1/services/:service/steers", handle_steer_add, .is_change = true, .verb = "steer add"},
     {"DELETE", "/v1/services/:service/steers/:range", handle_steer_remove, .is_change = true, .verb = "steer rm"},
     {"GET", "/v1/services/:service/sessions", handle_sessions, {"version", "older_than", "limit"}},
-    {"POST", "/v1/services/:service/samples", handle_samples, .is_change = true},
+    {"POST", "/v1/services/:service/samples", handle_samples, .is_change = true, .verb = "gate push"},
     {"GET", "/v1/whois", handle_whois, {"client", "service"}},
     {"GET", "/v1/services/:service/explain", handle_explain, {"client"}},
     {"GET", "/v1/doctor", handle_doctor},

@@ -12,7 +12,7 @@ struct route {
 	const char *query
 	    [4]; /* parameters that it takes, NULL-terminated; changes take dry_run, reason and, below a service, if_generation as well */
 	bool is_change;
-	const char *verb; /* of a change, for the history, as in rainbowctl; NULL: the method and the path's last word */
+	const char *verb; /* of a change, for the history, as in rainbowctl; a variable ":verb" of the path follows it */
 };
 
 /*
