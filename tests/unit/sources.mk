@@ -110,7 +110,7 @@ unit/test_sources_src       := tests/unit/test_sources.c tests/unit/web.c $(samp
 unit/test_sources_libs      := -lcmocka -levent -lcurl -lsqlite3 -ljansson -lm
 
 programs += unit/test_ctl_push
-unit/test_ctl_push_src      := tests/unit/test_ctl_push.c $(ctl)push.c $(ctl_parse_src)
+unit/test_ctl_push_src      := tests/unit/test_ctl_push.c $(ctl)push.c $(ctl)sample_line.c user/common/field.c $(ctl_parse_src)
 unit/test_ctl_push_libs     := -lcmocka -ljansson -lm
 # Settings, the declarative document, YAML.
 document_src := $(addprefix user/common/,document.c document_service.c settings.c settings_json.c settings_gate.c field.c error.c text.c addr.c duration.c)

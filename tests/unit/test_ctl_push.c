@@ -9,7 +9,10 @@
 
 static struct {
 	size_t requests, samples;
-	size_t fails_at; /* this request, from 1; 0: none */
+	size_t fails_at;   /* this request, from 1; 0: none */
+	const char *field; /* then */
+	bool dry_run;
+	size_t unused; /* of each request */
 	const char *gate;
 	char last[64]; /* the last session */
 } sent;
@@ -22,14 +25,16 @@ int client_send(struct client *client, const struct request *request, json_t **r
 	(void)client;
 	sent.requests++;
 	if (sent.requests == sent.fails_at)
-		return error_set(err, ERROR_BAD_INPUT, "samples[1].ok", "samples[1]: no good");
+		return error_set(err, ERROR_BAD_INPUT, sent.field, "%s", *sent.field ? "samples[1]: no good" : "no good");
 	assert_string_equal(json_string_value(json_object_get(request->body, "gate")), "accuracy");
 	assert_in_range(count, 1, 1000);
 	sent.samples += count;
 	snprintf(sent.last, sizeof(sent.last), "%s",
 		 json_string_value(json_object_get(json_array_get(list, count - 1), "session")));
-	*reply = json_pack("{s:s, s:f, s:n, s:b, s:I, s:i, s:i}", "done", "x", "took_ms", 1.0, "generation", "dry_run", 0,
-			   "accepted", (json_int_t)count - 1, "known", 1, "unused", 0);
+	*reply = json_pack("{s:s, s:f, s:n, s:b, s:I, s:i, s:I, s:o}", "done", "x", "took_ms", 1.0, "generation", "dry_run",
+			   (int)sent.dry_run, "accepted", (json_int_t)(count - 1 - sent.unused), "known", 1, "unused",
+			   (json_int_t)sent.unused, "unused_why",
+			   sent.unused ? json_sprintf("cause %s", sent.requests < 3 ? "one" : "two") : json_null());
 	return 0;
 }
 
@@ -74,26 +79,144 @@ static void test_batches(void **state)
 		assert_int_equal(atol(sent.last + 1), counts[i][0] - 1);
 		assert_int_equal(count_of(reply, "accepted"), counts[i][0] - counts[i][1]);
 		assert_int_equal(count_of(reply, "known"), counts[i][1]);
-		assert_non_null(strstr(json_string_value(json_object_get(reply, "done")), "lines read"));
+		assert_non_null(strstr(json_string_value(json_object_get(reply, "done")), " read: "));
 		json_decref(reply);
 	}
-	memset(&sent, 0, sizeof(sent));
-	sent.fails_at = 2;
-	assert_int_equal(push(text, strlen(text), &reply, &err), -ERROR_BAD_INPUT);
-	assert_string_equal(err.message, "lines 1001 to 2000 of stdin: samples[1]: no good");
 	free(text);
+}
+
+/* So many lines, after an empty one; the one of this number (0: none) is another. */
+static char *make_lines(size_t count, size_t other, const char *line)
+{
+	char *text = malloc(count * 40 + strlen(line) + 2), *at = text;
+
+	at += sprintf(at, "\n");
+	for (size_t n = 2; n < count + 2; n++)
+		at += n == other ? sprintf(at, "%s\n", line) : sprintf(at, "{\"session\": \"s%zu\", \"ok\": true}\n", n);
+	return text;
+}
+
+/* What rainbowd alone can know: by the line's number, and with what is counted by then. */
+static void test_refused_by_rainbowd(void **state)
+{
+	static const struct {
+		size_t fails_at;
+		const char *field;
+		bool dry_run;
+		const char *message;
+	} rows[] = {
+	    {1, "samples[1].ok", false, "line 3 of stdin: no good"},
+	    {1, "", false, "no good"},
+	    {3, "samples[1].ok", false,
+	     "line 2003 of stdin: no good; lines 1 to 2001 are counted already; pushing them again does no harm"},
+	    {2, "", false, "no good; lines 1 to 1001 are counted already; pushing them again does no harm"},
+	    {2, "samples[1].ok", true, "line 1003 of stdin: no good"},
+	};
+	char *text = make_lines(2500, 0, "");
+	struct error err;
+	json_t *reply;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		memset(&sent, 0, sizeof(sent));
+		sent.fails_at = rows[i].fails_at;
+		sent.field = rows[i].field;
+		sent.dry_run = rows[i].dry_run;
+		assert_int_equal(push(text, strlen(text), &reply, &err), -ERROR_BAD_INPUT);
+		assert_string_equal(err.message, rows[i].message);
+	}
+	free(text);
+}
+
+static void test_why_of_no_use(void **state)
+{
+	char *text = make_lines(2500, 0, "");
+	struct error err;
+	json_t *reply;
+
+	(void)state;
+	memset(&sent, 0, sizeof(sent));
+	sent.unused = 7;
+	assert_int_equal(push(text, strlen(text), &reply, &err), 0);
+	assert_string_equal(json_string_value(json_object_get(reply, "done")),
+			    "2501 lines read: 2476 accepted, 3 known, 21 of no use: cause one (14), cause two (7)");
+	json_decref(reply);
+	sent.requests = 0;
+	text[1000] = '\0';
+	assert_int_equal(push(text, strrchr(text, '\n') - text, &reply, &err), 0);
+	assert_non_null(strstr(json_string_value(json_object_get(reply, "done")), " 7 of no use: cause one"));
+	assert_string_equal(json_string_value(json_object_get(reply, "unused_why")), "cause one");
+	json_decref(reply);
+	free(text);
+}
+
+/* The last line of many: nothing is sent. */
+static void test_all_are_checked_first(void **state)
+{
+	char *text = make_lines(2500, 2501, "{\"session\": \"x\", \"ok\": 1}");
+	struct error err;
+	json_t *reply;
+
+	(void)state;
+	memset(&sent, 0, sizeof(sent));
+	assert_int_equal(push(text, strlen(text), &reply, &err), -ERROR_BAD_INPUT);
+	assert_string_equal(err.message, "line 2501 of stdin: ok: must be true or false; nothing is sent");
+	assert_int_equal(sent.requests, 0);
+	free(text);
+}
+
+static void test_bounds(void **state)
+{
+	char *text = make_lines(PUSH_SAMPLES_MAX, 0, ""), *more = make_lines(PUSH_SAMPLES_MAX + 1, 0, ""),
+	     line[PUSH_LINE_MAX + 3];
+	struct error err;
+	json_t *reply;
+
+	(void)state;
+	memset(&sent, 0, sizeof(sent));
+	assert_int_equal(push(text, strlen(text), &reply, &err), 0);
+	assert_int_equal(sent.samples, PUSH_SAMPLES_MAX);
+	json_decref(reply);
+	assert_int_equal(push(more, strlen(more), &reply, &err), -ERROR_BAD_INPUT);
+	assert_non_null(strstr(err.message, "line 100002 of stdin: there are more than 100000 samples"));
+	free(text);
+	free(more);
+
+	memset(line, ' ', sizeof(line));
+	memcpy(line, "{\"session\":\"a\",\"ok\":true}", 25);
+	line[PUSH_LINE_MAX] = '\n';
+	assert_int_equal(push(line, PUSH_LINE_MAX + 1, &reply, &err), 0);
+	json_decref(reply);
+	line[PUSH_LINE_MAX] = ' ';
+	assert_int_equal(push(line, sizeof(line), &reply, &err), -ERROR_BAD_INPUT);
+	assert_string_equal(err.message, "line 1 of stdin: is longer than 4096 bytes; nothing is sent");
+	assert_int_equal(push("{\"session\":\"a\0b\"}", 19, &reply, &err), -ERROR_BAD_INPUT);
 }
 
 static void test_bad_lines(void **state)
 {
 	static const struct {
 		const char *text, *message;
-		size_t requests;
 	} rows[] = {
-	    {"\n", "stdin holds no sample", 0},
-	    {"\n \t\r\n\n", "stdin holds no sample", 0},
-	    {"{\"session\":\"a\",\"ok\":true}\n\nnonsense\n", "line 3 of stdin is no JSON object", 0},
-	    {"{\"session\":\"a\",\"session\":\"b\"}\n", "line 1 of stdin", 0},
+	    {"\n", "stdin holds no sample"},
+	    {"\n \t\r\n\n", "stdin holds no sample"},
+	    {"{\"session\":\"a\",\"ok\":true}\n\nnonsense\n", "line 3 of stdin: is no JSON object"},
+	    {"{\"session\":\"a\",\"session\":\"b\"}\n", "line 1 of stdin"},
+	    {"[]", "line 1 of stdin: must be an object"},
+	    {"{\"ok\":true}", "session: is missing"},
+	    {"{\"session\":7,\"ok\":true}", "session: must be a text"},
+	    {"{\"session\":\"\",\"ok\":true}", "session: is empty"},
+	    {"{\"session\":\"a\\nb\",\"ok\":true}", "control character"},
+	    {"{\"session\":\"a\"}", "one of ok and value"},
+	    {"{\"session\":\"a\",\"ok\":true,\"value\":1}", "one of ok and value"},
+	    {"{\"session\":\"a\",\"ok\":1}", "ok: must be true or false"},
+	    {"{\"session\":\"a\",\"value\":\"1\"}", "value: must be a number"},
+	    {"{\"session\":\"a\",\"value\":1}\n{\"session\":\"b\",\"ok\":true}",
+	     "line 2 of stdin: ok: the lines before have value"},
+	    {"{\"session\":\"a\",\"ok\":true,\"start\":\"x\"}", "start: unknown key; did you mean started?"},
+	    {"{\"session\":\"a\",\"ok\":true,\"at\":\"yesterday\"}", "line 1 of stdin: at: "},
+	    {"{\"session\":\"a\",\"ok\":true,\"at\":null}\n{\"session\":\"b\",\"ok\":true,\"started\":5}",
+	     "line 2 of stdin: started: must be a text"},
 	};
 	struct error err;
 	json_t *reply;
@@ -104,7 +227,7 @@ static void test_bad_lines(void **state)
 		row_assert(push(rows[i].text, strlen(rows[i].text), &reply, &err) == -ERROR_BAD_INPUT, rows[i].text, "%s",
 			   err.message);
 		row_assert(strstr(err.message, rows[i].message) && !reply, rows[i].text, "%s", err.message);
-		assert_int_equal(sent.requests, rows[i].requests);
+		assert_int_equal(sent.requests, 0);
 	}
 }
 
@@ -136,6 +259,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_batches),
 	    cmocka_unit_test(test_bad_lines),
+	    cmocka_unit_test(test_all_are_checked_first),
+	    cmocka_unit_test(test_refused_by_rainbowd),
+	    cmocka_unit_test(test_why_of_no_use),
+	    cmocka_unit_test(test_bounds),
 	    cmocka_unit_test(test_when_it_is_meant),
 	};
 

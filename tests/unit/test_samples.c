@@ -547,6 +547,9 @@ static void test_handler(void **state)
 		rc = handle_samples(&request, &reply, &err);
 		said = rc ? err.message : json_string_value(json_object_get(reply, "done"));
 		row_assert(rc == rows[i].rc && strstr(said, rows[i].said), rows[i].body, "%d: %s", rc, said);
+		said = json_string_value(json_object_get(reply, "unused_why"));
+		row_assert(!said == !strstr(rows[i].said, "of no use") && (!said || strstr(rows[i].said, said)), rows[i].body,
+			   "the cause apart is %s", said ? said : "none");
 		json_decref(reply);
 		json_decref(request.body);
 		free(text);

@@ -53,6 +53,7 @@ static json_t *reply_to(const struct request *request, const struct sample_batch
 	json_object_set_new(reply, "accepted", json_integer((json_int_t)count->accepted));
 	json_object_set_new(reply, "known", json_integer((json_int_t)count->known));
 	json_object_set_new(reply, "unused", json_integer((json_int_t)count->unused));
+	json_object_set_new(reply, "unused_why", json_unless(!count->unused, json_string(why_unused(batch))));
 	return reply;
 }
 
