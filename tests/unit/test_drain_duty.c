@@ -366,6 +366,38 @@ static struct service *service_of(const char *versions, uint32_t max, enum on_ma
 	return service;
 }
 
+/* A limit below the active versions is none; those that drain do not count there. */
+static void test_room_check(void **state)
+{
+	static const struct {
+		const char *versions;
+		uint32_t max;
+		bool fits;
+	} rows[] = {{"aa", 2, true}, {"aad", 2, true}, {"aaxc", 2, true}, {"aaa", 2, false}, {"", 1, true}, {"adda", 1, false}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct service *service = service_of(rows[i].versions, rows[i].max, ON_MAX_FORCE_OLDEST);
+		struct error err = {0};
+
+		row_assert(!version_room_check(service, &err) == rows[i].fits, rows[i].versions, "%s", err.message);
+		service_free(service);
+	}
+}
+
+/* "1 version that is", not "1 versions that are". */
+static void test_room_for_one(void **state)
+{
+	struct service *service = service_of("a", 1, ON_MAX_REJECT);
+	struct error err = {0};
+	uint32_t forced;
+
+	(void)state;
+	assert_int_equal(version_room(service, NULL, after(0), &forced, &err), -ERROR_PRECONDITION);
+	assert_non_null(strstr(err.message, "has 1 version that is not drained"));
+	service_free(service);
+}
+
 static void test_room(void **state)
 {
 	static const struct {
@@ -452,6 +484,8 @@ int main(void)
 	    cmocka_unit_test(test_shown),
 	    cmocka_unit_test(test_not_read),
 	    cmocka_unit_test(test_room),
+	    cmocka_unit_test(test_room_check),
+	    cmocka_unit_test(test_room_for_one),
 	    cmocka_unit_test(test_room_sentence),
 	    cmocka_unit_test(test_force),
 	};

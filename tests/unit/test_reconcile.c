@@ -181,6 +181,10 @@ static const struct {
     {set_live, CHAT(",\"versions\":[" V1 "],\"drain\":{\"deadline\":\"none\"}"),
      "~ chat drain.deadline 1d -> none | ~ version v2 of chat active -> draining: 2 live sessions, deadline none"},
     {set_v1_drained, CHAT(",\"versions\":[" V2 "]"), "- version v1 of chat"},
+    /* those on their way out are no hindrance to a lower limit */
+    {set_v1_drained, CHAT(",\"max_versions\":1"), "~ chat max_versions 8 -> 1"},
+    {set_live, CHAT(",\"versions\":[" V1 "],\"max_versions\":1"),
+     "~ chat max_versions 8 -> 1 | ~ version v2 of chat active -> draining: 2 live sessions, deadline 1d"},
     {NULL, CHAT(",\"versions\":[" V2 "],\"weights\":{\"v2\":100}"), "~ chat weight of v2 0 % -> 100 % | - version v1 of chat"},
     /* a share brings a drained version back */
     {set_v1_drained, CHAT(",\"weights\":{\"v1\":100}"),
@@ -255,14 +259,16 @@ static const struct {
      "services[0].address", "10.0.0.1:80, not 10.0.0.9:80"},
     {NULL, "{\"rainbow\":1,\"services\":[{\"name\":\"web\",\"address\":\"10.2.1.2:8080\"}]}", ERROR_CONFLICT,
      "services[0].address", "is a backend of version v1"},
-    {NULL, CHAT(",\"versions\":[{\"label\":\"v1\",\"tuple\":{\"model\":\"m9\",\"tools\":\"t\"},\"backends\":[]}]"),
+    {NULL,
+     CHAT(",\"versions\":[{\"label\":\"v1\",\"tuple\":{\"model\":\"m9\",\"tools\":\"t\"},\"backends\":[{\"address\":\"10.2.1.2:"
+	  "8080\"}]}]"),
      ERROR_CONFLICT, "services[0].versions[0].tuple", "another tuple: model, tools"},
-    {NULL, CHAT(",\"versions\":[{\"label\":\"v1\",\"tuple\":{},\"backends\":[]}]"), ERROR_CONFLICT,
-     "services[0].versions[0].tuple", "another tuple: model"},
-    {NULL, CHAT(",\"versions\":[" V1 "," V2 ",{\"label\":\"v3\",\"backends\":[]}]"), ERROR_BAD_INPUT, "services[0].versions[2]",
-     "at least one backend"},
-    {NULL, CHAT(",\"versions\":[{\"label\":\"v1\",\"backends\":[]}," V2 "]"), ERROR_PRECONDITION,
-     "services[0].versions[0].backends", "last backend"},
+    {NULL, CHAT(",\"versions\":[{\"label\":\"v1\",\"tuple\":{},\"backends\":[{\"address\":\"10.2.1.2:8080\"}]}]"),
+     ERROR_CONFLICT, "services[0].versions[0].tuple", "another tuple: model"},
+    {NULL, CHAT(",\"max_versions\":1"), ERROR_PRECONDITION, "services[0].max_versions",
+     "has 2 active versions, more than a max_versions of 1; drain some first: rainbowctl drain chat LABEL"},
+    {NULL, CHAT(",\"versions\":[" V2 "," V3 "],\"max_versions\":2"), ERROR_PRECONDITION, "services[0].versions[1]",
+     "has 2 versions that are not drained"},
     /* a backend that serves another version */
     {NULL, CHAT(",\"versions\":[" V1 ",{\"label\":\"v3\",\"backends\":[{\"address\":\"10.2.2.2:8080\"}]}]"), ERROR_CONFLICT,
      "services[0].versions[1]", "belongs to version v2"},
@@ -300,29 +306,56 @@ static void test_refusals(void **state)
 	}
 }
 
-/* What is exported applies back to nothing, in each state. */
+static void set_two_of_one(struct model *model)
+{
+	model->services[0]->settings.max_versions = 1;
+}
+
+static void set_bare(struct model *model)
+{
+	struct version *v2 = service_find_version(model->services[0], "v2");
+
+	version_remove_backend(v2, v2->backends);
+}
+
+/* What is exported applies back to nothing, in each state but two; and to a host that has nothing, in each. */
 static void test_export(void **state)
 {
-	static void (*const sets[])(struct model * model) = {NULL,        set_live,        set_v1_drained,
-							     set_rollout, set_rolled_back, set_target_all};
+	static const struct {
+		void (*set)(struct model *model);
+		const char *lines;
+	} rows[] = {
+	    {NULL, ""},
+	    {set_live, ""},
+	    {set_v1_drained, ""},
+	    {set_rollout, ""},
+	    {set_rolled_back, ""},
+	    {set_target_all, ""},
+	    {set_two_of_one, "~ chat max_versions 1 -> 2"},
+	    {set_bare, "- version v2 of chat | - steer 10.9.0.0/16 of chat"},
+	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(sets); i++) {
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct model *fresh = calloc(1, sizeof(*fresh));
 		struct model *model = make_model();
 		struct backend leaving = {.id = 77, .at = at("10.2.1.9:8080"), .leaving = true};
 		struct error err = {ERROR_NONE};
 		char lines[1000];
 		json_t *json;
 
-		if (sets[i])
-			sets[i](model);
+		if (rows[i].set)
+			rows[i].set(model);
 		version_append_backend(&model->services[0]->versions[0], &leaving);
 		counts.backend_live[77] = 3;
 		json = export_document(model, NULL);
 		assert_int_equal(plan(model, json, lines, sizeof(lines), &err), 0);
-		assert_string_equal(lines, "");
+		assert_string_equal(lines, rows[i].lines);
+		row_assert(!plan(fresh, json, lines, sizeof(lines), &err), rows[i].lines, "fresh: %s: %s", err.field,
+			   err.message);
 		json_decref(json);
 		free_model(model);
+		free_model(fresh);
 	}
 }
 

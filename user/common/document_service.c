@@ -91,6 +91,8 @@ static int read_backends(const struct field *object, const struct document_servi
 
 	field_member(object, "backends", &list);
 	rc = rc ? rc : field_check_array(&list, RAINBOW_MAX_BACKENDS_PER_VERSION, err);
+	if (!rc && !json_array_size(list.json))
+		rc = field_refuse(&list, err, "is empty: version %s needs at least one backend", version->label);
 	if (rc)
 		return rc;
 	version->backends = elements(&list, sizeof(*version->backends));
@@ -329,6 +331,19 @@ static int take_target(const struct field *object, struct document_service *serv
 	return rc;
 }
 
+/* Else it would be for a host that has drained some of them already, and no other. */
+static int check_max_versions(const struct field *object, const struct document_service *service, uint32_t max,
+			      struct error *err)
+{
+	struct field field;
+
+	if (!field_member(object, "max_versions", &field) || service->version_count <= max)
+		return 0;
+	return field_refuse(&field, err,
+			    "is %u, but %zu versions are named here; raise it, or leave out those that have drained", max,
+			    service->version_count);
+}
+
 static int read_settings(const struct field *object, struct document_service *service, struct error *err)
 {
 	struct settings settings;
@@ -344,6 +359,7 @@ static int read_settings(const struct field *object, struct document_service *se
 	rc = take_target(object, service, err);
 	settings_init(&settings);
 	rc = rc ? rc : settings_read(service->settings, object->path, &settings, err);
+	rc = rc ? rc : check_max_versions(object, service, settings.max_versions, err);
 	settings_fini(&settings);
 	return rc;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* See export.h. Keys come in the order in which people write them. */
+/*
+ * See export.h. Keys come in the order in which people write them. What is printed can be applied to a host that has nothing: a version
+ * without backends is left out, and where there are more versions than max_versions (drained ones do not count there) it is their number.
+ */
 #include "common/document.h"
 #include "export.h"
 #include "request.h"
@@ -39,8 +42,12 @@ static json_t *export_versions(const struct service *service)
 
 	for (size_t i = 0; i < service->version_count; i++) {
 		const struct version *version = &service->versions[i];
-		json_t *object = json_pack("{s:s}", "label", version->label), *tuple = export_tuple(&version->tuple);
+		json_t *object, *tuple;
 
+		if (!version_active_backends(version))
+			continue;
+		object = json_pack("{s:s}", "label", version->label);
+		tuple = export_tuple(&version->tuple);
 		if (json_object_size(tuple))
 			json_object_set(object, "tuple", tuple);
 		json_decref(tuple);
@@ -65,10 +72,14 @@ static json_t *export_steers(const struct service *service)
 	char range[ADDR_TEXT_SIZE];
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < service->steer_count; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s}", "range", cidr_format(&service->steers[i].range, range), "version",
-						service_find_version_id(service, service->steers[i].version)->label));
+	for (size_t i = 0; i < service->steer_count; i++) {
+		const struct version *version = service_find_version_id(service, service->steers[i].version);
+
+		if (version_active_backends(version))
+			json_array_append_new(list,
+					      json_pack("{s:s, s:s}", "range", cidr_format(&service->steers[i].range, range),
+							"version", version->label));
+	}
 	return list;
 }
 
@@ -88,14 +99,17 @@ static json_t *export_service(const struct service *service)
 {
 	bool under_way = rollout_is_active(&service->rollout);
 	json_t *object = export_fixed(service), *settings = settings_print(&service->settings), *weights;
+	json_t *versions = export_versions(service);
 
+	if (json_array_size(versions) > service->settings.max_versions)
+		json_object_set_new(settings, "max_versions", json_integer((json_int_t)json_array_size(versions)));
 	if (under_way)
 		json_object_update_new(
 		    json_object_get(settings, "rollout"),
 		    json_pack("{s:s, s:s}", "target", service->rollout.target, "baseline", service->rollout.baseline));
 	json_object_update(object, settings);
 	json_decref(settings);
-	json_object_set_new(object, "versions", export_versions(service));
+	json_object_set_new(object, "versions", versions);
 	weights = export_weights(service);
 	if (!under_way && json_object_size(weights))
 		json_object_set(object, "weights", weights);

@@ -7,6 +7,7 @@
 #include "difference.h"
 #include "handlers.h"
 #include "sources.h"
+#include "version_room.h"
 
 static json_t *json_service(const struct service *service)
 {
@@ -162,6 +163,8 @@ static int set_service(const json_t *body, struct service *service, struct error
 	if (!rc && (order.has_idle_timeout || order.has_probe_idle || !json_object_size(rest)))
 		rc = command_service_set(service, &order, err);
 	rc = rc ? rc : command_settings_read(service, rest, "", err);
+	if (!rc && json_object_get(rest, "max_versions"))
+		rc = version_room_check(service, err);
 	json_decref(rest);
 	return rc;
 }

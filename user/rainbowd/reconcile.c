@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "common/text.h"
 #include "reconcile.h"
+#include "version_room.h"
 
 /* Commands name a field of their own request; here it is one of the document. */
 __attribute__((format(printf, 4, 5))) static int placed(const struct reconcile *order, int rc, struct error *err,
@@ -395,7 +396,10 @@ int reconcile_open(const struct reconcile *order, struct service *after, struct 
 		rc = give_first_all(order, after, err);
 	if (!had_versions)
 		forget_weights(after);
-	return rc ? rc : drain_all_unnamed(order, after, err);
+	rc = rc ? rc : drain_all_unnamed(order, after, err);
+	if (!rc && json_object_get(order->wanted->settings, "max_versions"))
+		rc = placed(order, version_room_check(after, err), err, "max_versions");
+	return rc;
 }
 
 int reconcile_close(const struct reconcile *order, struct service *after, struct error *err)

@@ -77,19 +77,18 @@ static size_t list_draining(const struct service *service, const struct counts *
 
 static int refuse(const struct service *service, const struct counts *counts, size_t count, struct error *err)
 {
+	const char *are = count == 1 ? " that is" : "s that are";
 	char list[LIST_SIZE];
 
 	if (!list_draining(service, counts, list))
-		return error_set(
-		    err, ERROR_PRECONDITION, "label",
-		    "service %s has %zu versions that are not drained, its max_versions is %u, and none is draining; "
-		    "drain one first: rainbowctl drain %s LABEL",
-		    service->name, count, service->settings.max_versions, service->name);
-	return error_set(
-	    err, ERROR_PRECONDITION, "label",
-	    "service %s has %zu versions that are not drained, its max_versions is %u; draining: %s; wait for one, or "
-	    "end it: rainbowctl evict %s LABEL",
-	    service->name, count, service->settings.max_versions, list, service->name);
+		return error_set(err, ERROR_PRECONDITION, "label",
+				 "service %s has %zu version%s not drained, its max_versions is %u, and none is draining; "
+				 "drain one first: rainbowctl drain %s LABEL",
+				 service->name, count, are, service->settings.max_versions, service->name);
+	return error_set(err, ERROR_PRECONDITION, "label",
+			 "service %s has %zu version%s not drained, its max_versions is %u; draining: %s; wait for one, or "
+			 "end it: rainbowctl evict %s LABEL",
+			 service->name, count, are, service->settings.max_versions, list, service->name);
 }
 
 int version_room(const struct service *service, const struct counts *counts, struct instant now, uint32_t *forced,
@@ -107,6 +106,21 @@ int version_room(const struct service *service, const struct counts *counts, str
 		return refuse(service, counts, count, err);
 	*forced = oldest->id;
 	return 0;
+}
+
+int version_room_check(const struct service *service, struct error *err)
+{
+	size_t i, active = 0;
+
+	for (i = 0; i < service->version_count; i++)
+		active += service->versions[i].state == RAINBOW_VERSION_ACTIVE;
+	if (active <= service->settings.max_versions)
+		return 0;
+	return error_set(
+	    err, ERROR_PRECONDITION, "max_versions",
+	    "service %s has %zu active versions, more than a max_versions of %u; drain some first: rainbowctl drain "
+	    "%s LABEL",
+	    service->name, active, service->settings.max_versions, service->name);
 }
 
 void version_force(struct version *version, struct instant now)
