@@ -108,6 +108,19 @@ $(version_of v2 2)"
 	refused 3 'services\[0\].weights: .*no version v7' online
 	write_document $'  drain: {deadline: none}\n- name: other\n  address: '"$(lab_backend 1):8080"
 	refused 4 'services\[1\].address: .* is a backend of version v1' online # and chat keeps its deadline: refused whole
+	write_document $'  max_versions: 1'
+	refused 5 'document.yaml:6:3: services\[0\].max_versions: service chat has 2 active versions' online
+	write_document "  max_versions: 1
+  versions:
+$(version_of v1 1)
+$(version_of v2 2)"
+	refused 2 'document.yaml:6:3: services\[0\].max_versions: is 1, but 2 versions are named here' offline
+	write_document '  versions: [{label: v1, backends: []}]'
+	refused 2 'document.yaml:6:26: services\[0\].versions\[0\].backends: is empty' offline
+	ctl lock chat --reason 'incident 7'
+	write_document '  http: true'
+	refused 4 'document.yaml:3:3: services\[0\]: service chat is locked' online
+	ctl unlock chat
 	printf '{"rainbow":1,"services":[{"name":"chat"}]}' >"$LAB_DIR/body"
 	expect_eq 'the daemon looks itself' "$(curl -s --unix-socket "$LAB_DIR/rainbow.sock" -X POST --data-binary @"$LAB_DIR/body" \
 		http://rainbow/v1/apply | jq -r .error.field)" 'services[0].address'
@@ -201,6 +214,24 @@ settings_by_patch() {
 		http://rainbow/v1/services/chat | jq -r .error.field)" 'drain.warn_before'
 }
 
+# More versions than max_versions, since a drained one does not count there: the export is for any host.
+to_a_fresh_host() {
+	part 'an export on a host that has nothing'
+	ctl set-weight chat v3=100
+	ctl drain chat v2
+	ctl drain chat v5
+	wait_until 10 'v2 to be drained' is_eq drained version_json chat v2 .state
+	wait_until 10 'v5 to be drained' is_eq drained version_json chat v5 .state
+	printf '{"max_versions":1}' >"$LAB_DIR/body"
+	curl -sf --unix-socket "$LAB_DIR/rainbow.sock" -X PATCH --data-binary @"$LAB_DIR/body" http://rainbow/v1/services/chat >"$LAB_DIR/reply"
+	lab_ctl export >"$LAB_DIR/export.yaml"
+	expect_eq 'its max_versions' "$(grep '^  max_versions:' "$LAB_DIR/export.yaml")" '  max_versions: 3'
+	expect_code 0 lab_ctl lint -f "$LAB_DIR/export.yaml"
+	ctl service rm chat
+	expect_code 0 lab_ctl apply -f "$LAB_DIR/export.yaml"
+	round_trip
+}
+
 from_kubernetes() {
 	local ctl=${LAB_RAINBOWCTL:-$LAB_BUILD/rainbowctl} slices
 
@@ -236,4 +267,5 @@ under_sessions
 failure_in_the_middle
 rollout_target
 settings_by_patch
+to_a_fresh_host
 from_kubernetes

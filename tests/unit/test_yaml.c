@@ -169,6 +169,47 @@ static void test_places(void **state)
 	yaml_fini(&yaml);
 }
 
+/* What rainbowd says of a rollout that a document wants; a key that is not written is where it would be. */
+static void test_places_of_rollouts(void **state)
+{
+	static const char text[] = "rainbow: 1\n"
+				   "services:\n"
+				   "- name: chat\n"
+				   "  rollout: {target: v2, baseline: v1}\n"
+				   "  gates: []\n"
+				   "- name: other\n"
+				   "  rollout:\n"
+				   "    target: v2\n"
+				   "- name: third\n";
+	static const struct {
+		const char *path;
+		unsigned int line, column;
+	} rows[] = {
+	    {"services[0].rollout", 4, 3},
+	    {"services[0].rollout.target", 4, 13},
+	    {"services[0].rollout.baseline", 4, 25},
+	    {"services[0].gates", 5, 3},
+	    {"services[1].rollout.target", 8, 5},
+	    {"services[1].rollout.baseline", 7, 3},
+	    {"services[1].rollout.steps[2].weight", 7, 3},
+	    {"services[1].gates", 6, 3},
+	    {"services[2].rollout", 9, 3},
+	    {"services[2].rollout.target", 9, 3},
+	};
+	struct error err;
+	struct yaml yaml;
+
+	(void)state;
+	assert_int_equal(yaml_read(text, sizeof(text) - 1, document_wants_text, &yaml, &err), 0);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct yaml_at at = yaml_find(&yaml, rows[i].path);
+
+		row_assert(at.line == rows[i].line && at.column == rows[i].column, rows[i].path, "at %u:%u", at.line,
+			   at.column);
+	}
+	yaml_fini(&yaml);
+}
+
 /* A key that is longer than the error's field, which is cut within a character. */
 static void test_long_key(void **state)
 {
@@ -222,8 +263,9 @@ static void test_print(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_readings), cmocka_unit_test(test_refusals), cmocka_unit_test(test_size),
-	    cmocka_unit_test(test_places),   cmocka_unit_test(test_long_key), cmocka_unit_test(test_print),
+	    cmocka_unit_test(test_readings), cmocka_unit_test(test_refusals),           cmocka_unit_test(test_size),
+	    cmocka_unit_test(test_places),   cmocka_unit_test(test_places_of_rollouts), cmocka_unit_test(test_long_key),
+	    cmocka_unit_test(test_print),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

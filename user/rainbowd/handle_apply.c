@@ -66,7 +66,10 @@ static int note_changes(struct plan *plan, struct step *step, const struct chang
 		difference_append_line(plan->changes, step->wanted->name, "start a rollout of %s to %s", step->wanted->name,
 				       step->wanted->target);
 	step->differs = json_array_size(plan->changes) > count;
-	return step->differs && change->before ? service_check_unlocked(change->before, err) : 0;
+	if (!step->differs || !change->before || !service_check_unlocked(change->before, err))
+		return 0;
+	snprintf(err->field, sizeof(err->field), "services[%zu]", step->index);
+	return -(int)err->code;
 }
 
 static struct rollout_start order_of(const struct document_service *wanted, const char *reason)
