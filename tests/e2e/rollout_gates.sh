@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Gates whose answer others give, a program and a webhook (over TLS, with a token): what each answer does to the rollout. A gate that
-# fails rolls back while paused and while locked, too; locked, nothing goes up; a shadow gate decides nothing; gates may change while a
-# rollout runs; a source that says something else each time fills no history; the last step waits for an answer; and while the database
-# refuses or is locked, a rollback is in force, refuses no session, and is tried until it is stored, whole.
-# Takes 90 s.
+# Gates whose answer others give: samples that are pushed; a program and a webhook (over TLS, with a token), and what each answer does to
+# the rollout. A gate that fails rolls back while paused and while locked, too; locked, nothing goes up; a shadow gate decides nothing;
+# gates may change while a rollout runs; a source that says something else each time fills no history; the last step waits for an answer;
+# and while the database refuses or is locked, a rollback is in force, refuses no session, and is tried until it is stored, whole.
+# Takes 95 s.
 source "$(dirname "$0")/lib.sh"
 
 rollout() { # JQ-FILTER
@@ -106,6 +106,43 @@ database() { # SQL
 	sqlite3 -cmd '.timeout 5000' "$LAB_DIR/state/rainbow.db" "$1"
 }
 
+samples() { # FIRST LAST [MORE-MEMBERS]
+	local i
+
+	for ((i = $1; i <= $2; i++)); do
+		printf '{"session": "s%d", "ok": true%s}\n' "$i" "${3:-}"
+	done
+}
+
+push() { # CODE VERSION REGEX: what is on stdin
+	expect_code "$1" lab_ctl gate push chat told "$2" -
+	expect_match 'gate push' "$E2E_OUT" "$3"
+}
+
+pushed_count() {
+	database 'SELECT count(*) FROM sample'
+}
+
+# All are counted or none, as far as can be known before; else one is told which are. Why those of no use are of none.
+pushes() {
+	part 'push: lines on stdin'
+	gates '{"name":"told","source":"push"}'
+	samples 1 3 | push 0 v2 '3 of no use: no rollout is under way'
+	start
+	{ samples 1 2500 && echo '{"session": "bad", "ok": 1}'; } | push 2 v2 'line 2501 of stdin: ok: must be true or false; nothing is sent'
+	expect_eq 'samples after lines that were not sent' "$(pushed_count)" 0
+	{ samples 1 2500 && samples 0 0 ', "at": "2999-01-01T00:00:00Z"'; } |
+		push 2 v2 'line 2501 of stdin: .*five minutes ahead.*; lines 1 to 2000 are counted already; pushing them again does no harm'
+	expect_eq 'samples of the batches before' "$(pushed_count)" 2000
+	samples 1 2500 | push 0 v2 '2500 lines read: 500 accepted, 2000 known, 0 of no use'
+	samples 3000 3001 ', "started": "2020-01-01T00:00:00Z"' | push 0 v1 '2 of no use: the sessions began before the rollout.s step'
+	ctl version add chat v3 --backend 10.2.9.2:8080
+	samples 1 2 | push 0 v3 '2 of no use: it is neither candidate nor baseline of the rollout'
+	ctl rollout abort chat
+	ctl version rm chat v3
+	forgive
+}
+
 lab_up routed --backends 2
 serve_agents 2
 cat >"$LAB_DIR/judge.sh" <<-END
@@ -129,6 +166,7 @@ lab_client load --to "$(at_service 4)" --sessions 60 --rate 300 --interval 50 --
 lab_client long --to "$(at_service 4)" --sessions 100 --interval 1000 --duration 10m
 lab_until_stat long 20 '.live == 100'
 
+pushes
 answers command 0 1 75
 expect_eq 'what the program was told' "$(sort -u "$LAB_DIR/asked" | paste -sd,)" 'chat v2 v1 1,chat v2 v1 2'
 answers webhook 200 409 425
