@@ -212,6 +212,9 @@ settings_by_patch() {
 	printf '{"drain":{"warn_before":"5m"}}' >"$LAB_DIR/body"
 	expect_eq 'a bad one' "$(curl -s --unix-socket "$LAB_DIR/rainbow.sock" -X PATCH --data-binary @"$LAB_DIR/body" \
 		http://rainbow/v1/services/chat | jq -r .error.field)" 'drain.warn_before'
+	printf '{"max_versions":2}' >"$LAB_DIR/body"
+	expect_match 'one below what is active' "$(curl -s --unix-socket "$LAB_DIR/rainbow.sock" -X PATCH --data-binary @"$LAB_DIR/body" \
+		http://rainbow/v1/services/chat | jq -r '.error | "\(.field): \(.message)"')" 'max_versions: service chat has 3 active versions'
 }
 
 # More versions than max_versions, since a drained one does not count there: the export is for any host.
