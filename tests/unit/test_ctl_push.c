@@ -183,7 +183,7 @@ static void test_bounds(void **state)
 	free(more);
 
 	memset(line, ' ', sizeof(line));
-	memcpy(line, "{\"session\":\"a\",\"ok\":true}", 25);
+	memcpy(line, "{\"session\":\"a\",\"ok\":true}", 25); // NOLINT(bugprone-not-null-terminated-result): it is no string
 	line[PUSH_LINE_MAX] = '\n';
 	assert_int_equal(push(line, PUSH_LINE_MAX + 1, &reply, &err), 0);
 	json_decref(reply);
