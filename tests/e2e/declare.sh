@@ -194,7 +194,11 @@ rollout_target() {
 	# Two versions take new sessions, and it is not for rainbow to say which is the baseline: told by the plan already.
 	write_document $'  rollout: {target: v3}'
 	expect_code 5 lab_ctl plan -f "$LAB_DIR/document.yaml"
-	expect_match 'what the plan says' "$E2E_OUT" 'say which one v3 is compared with'
+	expect_match 'what the plan says' "$E2E_OUT" 'document.yaml:6:3: services\[0\].rollout.baseline: .*say which one v3 is compared with'
+	write_document $'  rollout: {target: v3, baseline: v9}'
+	refused 3 'document.yaml:6:25: services\[0\].rollout.baseline: service chat has no version v9' online
+	write_document $'  gates: []\n  rollout: {target: v3, baseline: v2}'
+	refused 5 'document.yaml:6:3: services\[0\].gates: service chat has no gate' online
 	write_document $'  rollout: {target: v3, baseline: v2, steps: [{weight: 5, hold: 1m}, {weight: 100, hold: 1m}]}'
 	plan 10 'start a rollout of chat to v3' 'rollout.steps 5:10m,25:10m,50:10m,100:10m -> 5:1m,100:1m'
 	write_document $'  rollout: {target: v3}\n  weights: {v3: 100}'

@@ -277,6 +277,8 @@ static const struct {
     {NULL, CHAT(",\"steers\":[{\"range\":\"10.0.0.0/8\",\"version\":\"v7\"}]"), ERROR_NOT_FOUND, "services[0].steers[0]",
      "no version v7"},
     {NULL, CHAT(",\"rollout\":{\"target\":\"v7\"}"), ERROR_NOT_FOUND, "services[0].rollout.target", "no version v7"},
+    {NULL, CHAT(",\"rollout\":{\"target\":\"v2\",\"baseline\":\"v7\"}"), ERROR_NOT_FOUND, "services[0].rollout.baseline",
+     "no version v7"},
     {set_rolled_back, CHAT(",\"rollout\":{\"target\":\"v2\"}"), ERROR_PRECONDITION, "services[0].rollout.target",
      "in quarantine: gate slow failed"},
     {set_rollout, CHAT(",\"weights\":{\"v2\":100}"), ERROR_PRECONDITION, "services[0].weights", "is under way"},

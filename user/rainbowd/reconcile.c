@@ -438,5 +438,7 @@ int reconcile_rollout(const struct reconcile *order, const struct service *after
 			      after->name, rollout->target),
 		    err, "rollout.target");
 	*start = true;
-	return 0;
+	if (!order->wanted->baseline[0])
+		return 0;
+	return placed(order, service_get_version(after, order->wanted->baseline, &version, err), err, "rollout.baseline");
 }
