@@ -409,10 +409,8 @@ static void test_held_is_noted_once(void **state)
 		const char *reason;
 		enum rollout_action want;
 	} rows[] = {
-	    {"turn_latency: 1 of 50 sessions", ROLLOUT_NOTE},
-	    {"turn_latency: 49 of 50 sessions", ROLLOUT_STAY},
-	    {"judge: come back later, request 4711", ROLLOUT_STAY},
-	    {"judge: \x01", ROLLOUT_STAY},
+	    {"turn_latency: 1 of 50 sessions", ROLLOUT_NOTE},       {"turn_latency: 49 of 50 sessions", ROLLOUT_STAY},
+	    {"judge: come back later, request 4711", ROLLOUT_STAY}, {"judge: \x01", ROLLOUT_STAY},
 	    {"accuracy: 49 of 50 sessions", ROLLOUT_STAY},
 	};
 	struct rollout rollout = rollout_in(R, 0);

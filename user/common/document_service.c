@@ -331,19 +331,6 @@ static int take_target(const struct field *object, struct document_service *serv
 	return rc;
 }
 
-/* Else it would be for a host that has drained some of them already, and no other. */
-static int check_max_versions(const struct field *object, const struct document_service *service, uint32_t max,
-			      struct error *err)
-{
-	struct field field;
-
-	if (!field_member(object, "max_versions", &field) || service->version_count <= max)
-		return 0;
-	return field_refuse(&field, err,
-			    "is %u, but %zu versions are named here; raise it, or leave out those that have drained", max,
-			    service->version_count);
-}
-
 static int read_settings(const struct field *object, struct document_service *service, struct error *err)
 {
 	struct settings settings;
@@ -359,7 +346,6 @@ static int read_settings(const struct field *object, struct document_service *se
 	rc = take_target(object, service, err);
 	settings_init(&settings);
 	rc = rc ? rc : settings_read(service->settings, object->path, &settings, err);
-	rc = rc ? rc : check_max_versions(object, service, settings.max_versions, err);
 	settings_fini(&settings);
 	return rc;
 }

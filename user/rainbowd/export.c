@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * See export.h. Keys come in the order in which people write them. What is printed can be applied to a host that has nothing: a version
- * without backends is left out, and where there are more versions than max_versions (drained ones do not count there) it is their number.
+ * See export.h. Keys come in the order in which people write them. A version without backends is left out: no host would take it, and
+ * reconcile.c leaves it as it is.
  */
 #include "common/document.h"
 #include "export.h"
@@ -99,17 +99,14 @@ static json_t *export_service(const struct service *service)
 {
 	bool under_way = rollout_is_active(&service->rollout);
 	json_t *object = export_fixed(service), *settings = settings_print(&service->settings), *weights;
-	json_t *versions = export_versions(service);
 
-	if (json_array_size(versions) > service->settings.max_versions)
-		json_object_set_new(settings, "max_versions", json_integer((json_int_t)json_array_size(versions)));
 	if (under_way)
 		json_object_update_new(
 		    json_object_get(settings, "rollout"),
 		    json_pack("{s:s, s:s}", "target", service->rollout.target, "baseline", service->rollout.baseline));
 	json_object_update(object, settings);
 	json_decref(settings);
-	json_object_set_new(object, "versions", versions);
+	json_object_set_new(object, "versions", export_versions(service));
 	weights = export_weights(service);
 	if (!under_way && json_object_size(weights))
 		json_object_set(object, "weights", weights);

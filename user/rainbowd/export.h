@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * The model as a document (common/document.h): it can be applied to a host that has nothing, and applies back to nothing, but for what
- * export.c says.
- */
+/* The model as a document (common/document.h): applied to a host that has nothing it makes the same, and here it changes nothing. */
 #ifndef RAINBOW_EXPORT_H
 #define RAINBOW_EXPORT_H
 

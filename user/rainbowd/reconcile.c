@@ -288,9 +288,11 @@ static void forget_weights(struct service *after)
 
 /* --- what the document does not name ---------------------------------------------------------------------------------------------- */
 
+/* One without backends can not be named, and export leaves it out: it stays as it is. */
 static bool is_unnamed(const struct reconcile *order, const struct version *version)
 {
-	return order->wanted->versions_given && !document_find_version(order->wanted, version->label);
+	return order->wanted->versions_given && version_active_backends(version) &&
+	       !document_find_version(order->wanted, version->label);
 }
 
 static int drain_unnamed(const struct reconcile *order, struct service *after, const struct version *version, struct error *err)
@@ -354,6 +356,14 @@ static bool names_range(const struct document_service *wanted, const struct cidr
 	return false;
 }
 
+/* As with versions: one to a version without backends stays. */
+static bool is_steer_unnamed(const struct reconcile *order, const struct service *after, const struct steer *steer)
+{
+	const struct version *version = service_find_version_id(after, steer->version);
+
+	return version_active_backends(version) && !names_range(order->wanted, &steer->range);
+}
+
 static int set_steer(const struct reconcile *order, size_t index, struct service *after, struct error *err)
 {
 	const struct document_steer *wanted = &order->wanted->steers[index];
@@ -373,7 +383,7 @@ static int set_steers(const struct reconcile *order, struct service *after, stru
 	if (!order->wanted->steers_given)
 		return 0;
 	for (size_t i = after->steer_count; i-- > 0;)
-		if (!names_range(order->wanted, &after->steers[i].range))
+		if (is_steer_unnamed(order, after, &after->steers[i]))
 			service_remove_steer(after, &after->steers[i]);
 	for (size_t i = 0; !rc && i < order->wanted->steer_count; i++)
 		rc = set_steer(order, i, after, err);
@@ -382,22 +392,38 @@ static int set_steers(const struct reconcile *order, struct service *after, stru
 
 /* --- the two parts ------------------------------------------------------------------------------------------------------------------------ */
 
+/*
+ * As many as a service can have, where it has none yet: those of an exported document may have been on their way out, which max_versions
+ * does not count.
+ */
+static int set_first_versions(const struct reconcile *order, struct service *after, struct error *err)
+{
+	uint32_t most = after->settings.max_versions;
+	int rc;
+
+	after->settings.max_versions = RAINBOW_MAX_VERSIONS_PER_SERVICE;
+	rc = set_versions(order, after, err);
+	after->settings.max_versions = most;
+	return rc;
+}
+
 int reconcile_open(const struct reconcile *order, struct service *after, struct error *err)
 {
 	bool had_versions = after->version_count > 0;
+	uint32_t most = after->settings.max_versions;
 	char place[32];
 	int rc = after->name[0] ? set_service(order, after, err) : add_service(order, after, err);
 
 	snprintf(place, sizeof(place), "services[%zu].", order->index);
 	rc = rc ? rc : command_settings_read(after, order->wanted->settings, place, err);
-	rc = rc ? rc : set_versions(order, after, err);
+	rc = rc ? rc : had_versions ? set_versions(order, after, err) : set_first_versions(order, after, err);
 	rc = rc ? rc : set_weights(order, after, err);
 	if (!rc && order->wanted->target[0] && !had_versions)
 		rc = give_first_all(order, after, err);
 	if (!had_versions)
 		forget_weights(after);
 	rc = rc ? rc : drain_all_unnamed(order, after, err);
-	if (!rc && json_object_get(order->wanted->settings, "max_versions"))
+	if (!rc && had_versions && after->settings.max_versions < most)
 		rc = placed(order, version_room_check(after, err), err, "max_versions");
 	return rc;
 }
