@@ -131,7 +131,7 @@ static __always_inline void pin_begin(struct rainbow_pin *pin, const struct rain
 	if (p->protocol != IPPROTO_TCP)
 		return;
 	if (n->server_next != n->server_isn + 1) /* the backend did not wait for the proof */
-		pin->flows = flows_with_phase(0, RAINBOW_PHASE_ANSWERED);
+		pin->flows = RAINBOW_FLOWS_UNHEARD;
 	/* Scaling is in force only where both sides offered it (RFC 7323, 2.2). */
 	pin->client_scale = scaled ? n->client_scale : 0;
 	pin->server_scale = scaled ? n->server_scale : 0;
