@@ -157,7 +157,7 @@ static __noinline int promote(const struct rainbow_flow *flow, const struct rain
 {
 	struct rainbow_service *service;
 	struct rainbow_pin pin = {};
-	__u32 phase;
+	__u32 said;
 	int opened;
 
 	service = service_get(flow->service);
@@ -166,11 +166,11 @@ static __noinline int promote(const struct rainbow_flow *flow, const struct rain
 	pin_begin(&pin, n, p);
 	if (service->affinity != RAINBOW_AFFINITY_CLIENT)
 		return session_open(flow, &pin);
-	phase = pin.flows;
+	said = pin.flows;
 	opened = client_join(flow, service, &pin);
 	if (opened != OPENED)
 		return opened;
-	pin.flows |= phase;
+	pin.flows |= said;
 	opened = pin_insert(flow, &pin);
 	if (opened != OPENED)
 		client_leave(flow, &pin, RAINBOW_END_FORCED);

@@ -10,15 +10,21 @@
  *       |                    | | backend: a turn            | backend: a turn
  *       +----------------> ANSWERED <-----------------------+
  *
- * Each arrow is one compare-and-swap of the pin's flows, so a turn is counted once. Into SPOKE the time is noted first: the last
- * payload of a long request is so exact to a tick, and that of a request of one segment to a microsecond.
+ * Each arrow is one compare-and-swap of the pin's flows, so a turn is counted once; one that meets another CPU's (a tick that passes, a
+ * pin that learns) is tried again, once. Into SPOKE the time is noted first: the last payload of a long request is so exact to a tick,
+ * and that of a request of one segment to a microsecond.
+ *
+ * Not each turn is counted: the backend's first bytes tell whether it is a TLS handshake's, or what hides behind that (signal.h). Nor does
+ * each payload end one: behind an interim response of HTTP the flow is where it was, and waits for the final one. So they are looked at
+ * before the arrow, which needs the program's context: turn_due says that there is something to look at, and turn_end follows when the
+ * packet is decided. In between another CPU may end the turn with the segment behind, and the bytes looked at are that one's.
  */
 #ifndef RAINBOW_BPF_TURN_H
 #define RAINBOW_BPF_TURN_H
 
 #include "measure.h"
 
-#define TURN_TRIES 2 /* of a compare-and-swap: a tick that passes (pin_age), or a pin that learns, does not hide the turn */
+#define TURN_TRIES 2
 
 static __always_inline __u64 spoke_now(void)
 {

@@ -155,7 +155,6 @@ enum rainbow_tls {
 	RAINBOW_TLS_HANDSHAKE, /* another one, as TLS 1.2 has them until its end, and when it negotiates anew */
 	RAINBOW_TLS_ALERT,     /* an error, or the goodbye that answers the client's */
 };
-#define RAINBOW_TLS_SKIPS 2 /* turns behind that of the HELLO */
 
 #define RAINBOW_TLS_RECORD_CHANGE_CIPHER 0x14
 #define RAINBOW_TLS_RECORD_ALERT         0x15
