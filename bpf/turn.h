@@ -183,8 +183,7 @@ static __always_inline int turn_end_of(struct rainbow_pin *pin, const struct tim
 
 		flows = *(volatile __u32 *)&pin->flows;
 		phase = pin_phase(flows);
-		if (phase == RAINBOW_PHASE_ANSWERED ||
-		    answer_is_none(answer, flows)) /* by another CPU; or there is more to come */
+		if (phase == RAINBOW_PHASE_ANSWERED || answer_is_none(answer, flows)) /* the former by another CPU */
 			return 0;
 		if (answer->is_interim && phase != RAINBOW_PHASE_QUIET) {
 			if (pin_flows_replace(pin, flows, flows | RAINBOW_FLOWS_INTERIM))
