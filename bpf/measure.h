@@ -223,16 +223,11 @@ static __noinline int measure_reset(const struct rainbow_flow *flow, const struc
 
 /* --- responses ----------------------------------------------------------------------------------------------------------- */
 
-/* The first bytes of a backend's response; NULL where it has none. */
-static __always_inline int measure_response(__u32 backend_id, __u32 slot, const __u8 line[RAINBOW_HTTP_LINE])
+static __always_inline int measure_response(__u32 version, __u32 slot, enum rainbow_http class)
 {
-	struct event event = {.slot = slot, .histogram = EVENT_UNMEASURED};
-	struct rainbow_backend *backend = backend_get(backend_id);
+	struct event event = {.version = version, .slot = slot, .histogram = EVENT_UNMEASURED};
 
-	if (!backend)
-		return 0;
-	event.version = backend->version;
-	event.counter = EVENT_OFFSET(http_1xx) + (line ? rainbow_http(line) : RAINBOW_HTTP_OTHER) * sizeof(__u64);
+	event.counter = EVENT_OFFSET(http_1xx) + class * sizeof(__u64);
 	return event_count(&event);
 }
 

@@ -131,7 +131,7 @@ static __always_inline void pin_begin(struct rainbow_pin *pin, const struct rain
 	if (p->protocol != IPPROTO_TCP)
 		return;
 	if (n->server_next != n->server_isn + 1) /* the backend did not wait for the proof */
-		pin->flows = flows_with_phase(0, RAINBOW_PHASE_ANSWERED);
+		pin->flows = RAINBOW_FLOWS_UNHEARD;
 	/* Scaling is in force only where both sides offered it (RFC 7323, 2.2). */
 	pin->client_scale = scaled ? n->client_scale : 0;
 	pin->server_scale = scaled ? n->server_scale : 0;
@@ -157,7 +157,7 @@ static __noinline int promote(const struct rainbow_flow *flow, const struct rain
 {
 	struct rainbow_service *service;
 	struct rainbow_pin pin = {};
-	__u32 phase;
+	__u32 said;
 	int opened;
 
 	service = service_get(flow->service);
@@ -166,11 +166,11 @@ static __noinline int promote(const struct rainbow_flow *flow, const struct rain
 	pin_begin(&pin, n, p);
 	if (service->affinity != RAINBOW_AFFINITY_CLIENT)
 		return session_open(flow, &pin);
-	phase = pin.flows;
+	said = pin.flows;
 	opened = client_join(flow, service, &pin);
 	if (opened != OPENED)
 		return opened;
-	pin.flows |= phase;
+	pin.flows |= said;
 	opened = pin_insert(flow, &pin);
 	if (opened != OPENED)
 		client_leave(flow, &pin, RAINBOW_END_FORCED);

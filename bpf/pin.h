@@ -82,6 +82,11 @@ static __always_inline __u32 pin_turns(__u32 flows)
 	return (flows & RAINBOW_FLOWS_TURNS) >> RAINBOW_FLOWS_TURNS_SHIFT;
 }
 
+static __always_inline __u32 pin_skips(__u32 flows)
+{
+	return (flows & RAINBOW_FLOWS_SKIPS) >> RAINBOW_FLOWS_SKIPS_SHIFT;
+}
+
 static __always_inline __u32 flows_with_phase(__u32 flows, enum rainbow_phase phase)
 {
 	return (flows & ~RAINBOW_FLOWS_PHASE) | phase << RAINBOW_FLOWS_PHASE_SHIFT;

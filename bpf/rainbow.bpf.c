@@ -56,16 +56,26 @@ __noinline int xdp_lead(struct xdp_md *ctx, struct way *way)
 	return 0;
 }
 
-__noinline int xdp_hear_response(struct xdp_md *ctx, const struct way *way)
+#define LINE_ROOM 16 /* a power of two that RAINBOW_LINE fits in */
+
+/* How many of its first bytes are looked at. It has one at least; the verifier wants to see both bounds. */
+static __always_inline __u32 line_size(const struct packet *p)
 {
-	__u8 line[RAINBOW_HTTP_LINE];
+	__u32 last = (p->segment.length < RAINBOW_LINE ? p->segment.length : RAINBOW_LINE) - 1;
+
+	asm volatile("" : "+r"(last));
+	return (last & (LINE_ROOM - 1)) + 1;
+}
+
+__noinline int xdp_hear_answer(struct xdp_md *ctx, const struct way *way)
+{
+	__u8 line[LINE_ROOM] = {};
 
 	if (!way)
 		return 0;
-	if (way->packet.segment.length < sizeof(line) ||
-	    bpf_xdp_load_bytes(ctx, payload_offset(&way->packet), line, sizeof(line)))
-		return measure_response(way->backend, way->response - 1, NULL);
-	return measure_response(way->backend, way->response - 1, line);
+	return turn_end(way, line,
+			way->answers == TURN_DUE &&
+			    !bpf_xdp_load_bytes(ctx, payload_offset(&way->packet), line, line_size(&way->packet)));
 }
 
 static __always_inline void xdp_decide(struct xdp_md *ctx, struct way *way)
@@ -96,8 +106,8 @@ static __always_inline int xdp_long_way(struct xdp_md *ctx, struct way *way, int
 	}
 	xdp_decide(ctx, way);
 	count_packet(way);
-	if (way->response)
-		xdp_hear_response(ctx, way);
+	if (way->answers)
+		xdp_hear_answer(ctx, way);
 	return xdp_act(ctx, way);
 }
 
@@ -118,8 +128,8 @@ int rainbow_xdp(struct xdp_md *ctx)
 	case KNOWN_REPLY:
 		count_as(way.service, VERDICT_REPLY);
 		count_traffic(leads.backend, &way.packet, 1);
-		if (way.response)
-			xdp_hear_response(ctx, &way);
+		if (way.answers)
+			xdp_hear_answer(ctx, &way);
 		return xdp_forward(ctx, &way, &leads, 1);
 	case KNOWN_JUDGED:
 		count_packet(&way);
@@ -151,16 +161,15 @@ __noinline int tc_lead(struct __sk_buff *skb, struct way *way)
 	return 0;
 }
 
-__noinline int tc_hear_response(struct __sk_buff *skb, const struct way *way)
+__noinline int tc_hear_answer(struct __sk_buff *skb, const struct way *way)
 {
-	__u8 line[RAINBOW_HTTP_LINE];
+	__u8 line[LINE_ROOM] = {};
 
 	if (!way)
 		return 0;
-	if (way->packet.segment.length < sizeof(line) ||
-	    bpf_skb_load_bytes(skb, payload_offset(&way->packet), line, sizeof(line)))
-		return measure_response(way->backend, way->response - 1, NULL);
-	return measure_response(way->backend, way->response - 1, line);
+	return turn_end(way, line,
+			way->answers == TURN_DUE &&
+			    !bpf_skb_load_bytes(skb, payload_offset(&way->packet), line, line_size(&way->packet)));
 }
 
 static __always_inline void tc_decide(struct __sk_buff *skb, struct way *way)
@@ -205,8 +214,8 @@ static __always_inline int tc_long_way(struct __sk_buff *skb, struct way *way, i
 	}
 	tc_decide(skb, way);
 	count_packet(way);
-	if (way->response)
-		tc_hear_response(skb, way);
+	if (way->answers)
+		tc_hear_answer(skb, way);
 	return tc_act(skb, way);
 }
 
@@ -230,8 +239,8 @@ static __always_inline int tc_way(struct __sk_buff *skb, enum place place)
 	case KNOWN_REPLY:
 		count_as(way.service, VERDICT_REPLY);
 		count_traffic(leads.backend, &way.packet, 1);
-		if (way.response)
-			tc_hear_response(skb, &way);
+		if (way.answers)
+			tc_hear_answer(skb, &way);
 		return tc_forward(skb, &way, &leads, 1);
 	case KNOWN_JUDGED:
 		count_packet(&way);

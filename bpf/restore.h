@@ -75,7 +75,7 @@ __noinline int restore_session(__u32 index)
 	if (!due_read(index, &flow, &pin))
 		return OPENED_NO_PLACE;
 	if (pin.kind != RAINBOW_PIN_CLIENT)
-		pin.flows |= RAINBOW_FLOWS_PHASE; /* that it was quiet until now is not likely */
+		pin.flows |= RAINBOW_FLOWS_UNHEARD;
 	return restore_counted(&flow, &pin);
 }
 
@@ -112,7 +112,7 @@ __noinline int restore_flow(__u32 index)
 	stale = pin.flows & RAINBOW_FLOWS_STALE;
 	if (!client || !client_is_live(client) || is_elsewhere(client, &pin) || !client_count(client, &pin))
 		return OPENED_NO_PLACE;
-	pin.flows |= stale | RAINBOW_FLOWS_PHASE;
+	pin.flows |= stale | RAINBOW_FLOWS_UNHEARD;
 	opened = pin_insert(&flow, &pin);
 	if (opened != OPENED)
 		client_uncount(client, pin.flows & RAINBOW_FLOWS_INCARNATION);
@@ -130,9 +130,10 @@ __noinline int restore_as_is(__u32 index)
 		return OPENED_NO_PLACE;
 	if (pin_find(&flow))
 		return OPENED_ALREADY;
-	/* The time of a turn under way is not carried over. */
-	if (pin.kind != RAINBOW_PIN_CLIENT && pin_phase(pin.flows) != RAINBOW_PHASE_QUIET)
-		pin.flows |= RAINBOW_FLOWS_PHASE;
+	/* The time of a turn under way is not carried over, and what ends it not heard. */
+	if (pin.kind != RAINBOW_PIN_CLIENT &&
+	    (pin_phase(pin.flows) == RAINBOW_PHASE_SPOKE || pin_phase(pin.flows) == RAINBOW_PHASE_WAITS))
+		pin.flows |= RAINBOW_FLOWS_UNHEARD;
 	opened = pin_insert(&flow, &pin);
 	if (opened == OPENED && rainbow_config.signals)
 		note_opened(&flow, 0);

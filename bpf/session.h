@@ -66,19 +66,6 @@ static __always_inline void count_refused(__u32 version_id)
 		__sync_fetch_and_add(&version->refused, 1);
 }
 
-/* The key of a flow. Port and service in one store: the kernel hashes them as one word, and a load over two stores waits. */
-static __always_inline void flow_make(struct rainbow_flow *flow, const struct rainbow_addr *client, __u16 port, __u32 service)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	__u32 rest = service << 16 | port;
-#else
-	__u32 rest = (__u32)port << 16 | (service & 0xffff);
-#endif
-
-	flow->client = *client;
-	__builtin_memcpy(&flow->port, &rest, sizeof(rest));
-}
-
 /* The key of the client session that a flow belongs to. */
 static __always_inline void client_key(struct rainbow_flow *key, const struct rainbow_flow *flow,
 				       const struct rainbow_service *service)
@@ -275,7 +262,7 @@ static __always_inline enum rainbow_tcp_event pin_step_server(struct way *way, c
 	if ((pin->flows & RAINBOW_FLOWS_STALE) && !pin_learn(pin, segment, 0))
 		return RAINBOW_TCP_NOTHING;
 	if (turn_may_end(pin, segment))
-		way->response = (__u8)turn_end(flow, pin, segment);
+		way->answers = (__u8)turn_due(pin, segment);
 	event = rainbow_tcp_step_server(pin, segment);
 	if (event == RAINBOW_TCP_FINISHED)
 		pin_finish(flow, pin, RAINBOW_PIN_HALF_SERVER, RAINBOW_PIN_HALF_CLIENT);

@@ -44,8 +44,7 @@ struct way {
 	__u8 place;    /* enum place */
 	/* decided */
 	__u8 verdict; /* enum verdict */
-	__u8
-	    response; /* its first bytes tell a response's status: to be counted in the records of slot `response` - 1; 0: not so */
+	__u8 answers; /* enum turn_due */
 	__u16 service;
 	__u16 backend;
 	__u16 hop; /* of rainbow_hop: it leaves there; 0: by the stack */

@@ -306,6 +306,14 @@ RAINBOW_SIZE_IS(struct rainbow_bucket, 576);
 #define RAINBOW_FLOWS_PHASE_SHIFT 1
 #define RAINBOW_FLOWS_TURNS       0x000007f8u
 #define RAINBOW_FLOWS_TURNS_SHIFT 3
+/* Likewise: so many of the next turns are not counted, for what TLS says of itself may end them (signal.h). */
+#define RAINBOW_FLOWS_SKIPS       0x00001800u
+#define RAINBOW_FLOWS_SKIPS_SHIFT 11
+#define RAINBOW_TLS_SKIPS         2 /* behind the turn of a ServerHello */
+/* Likewise: in the turn under way the backend has sent an interim response, as 100 or 103. */
+#define RAINBOW_FLOWS_INTERIM 0x00002000u
+/* What has been said until now was not heard; that it was nothing is not likely, and it may have been a ServerHello. */
+#define RAINBOW_FLOWS_UNHEARD (RAINBOW_FLOWS_PHASE | RAINBOW_TLS_SKIPS << RAINBOW_FLOWS_SKIPS_SHIFT)
 
 /* A turn is what lies between the client's last payload and the backend's first. Drawn in bpf/turn.h. */
 enum rainbow_phase {

@@ -112,7 +112,7 @@ enum rainbow_http {
 	RAINBOW_HTTP_5XX,
 	RAINBOW_HTTP_OTHER,
 };
-#define RAINBOW_HTTP_LINE 12 /* bytes of "HTTP/1.1 200" (RFC 9112, 4) */
+#define RAINBOW_LINE 12 /* first bytes of the backend's payload that are looked at: as many as "HTTP/1.1 200" (RFC 9112, 4) */
 
 static inline int rainbow_is_digit(__u8 octet)
 {
@@ -120,13 +120,78 @@ static inline int rainbow_is_digit(__u8 octet)
 }
 
 /* The class of a response by its first bytes. */
-static inline enum rainbow_http rainbow_http(const __u8 line[RAINBOW_HTTP_LINE])
+static inline enum rainbow_http rainbow_http(const __u8 line[RAINBOW_LINE])
 {
 	if (line[0] != 'H' || line[1] != 'T' || line[2] != 'T' || line[3] != 'P' || line[4] != '/' || line[5] != '1' ||
 	    line[6] != '.' || !rainbow_is_digit(line[7]) || line[8] != ' ' || line[9] < '1' || line[9] > '5' ||
 	    !rainbow_is_digit(line[10]) || !rainbow_is_digit(line[11]))
 		return RAINBOW_HTTP_OTHER;
 	return (enum rainbow_http)(RAINBOW_HTTP_1XX + (line[9] - '1'));
+}
+
+/* Does another response to the same request follow (RFC 9110, 15.2)? Behind 101 it does not: that is the last word of HTTP. */
+static inline int rainbow_http_is_interim(const __u8 line[RAINBOW_LINE])
+{
+	return rainbow_http(line) == RAINBOW_HTTP_1XX && (line[10] != '0' || line[11] != '1');
+}
+
+/*
+ * What the first bytes of the backend's payload say, if it speaks TLS. In TLS 1.3 all but its first words look like application data
+ * (RFC 8446, 5.1), the session tickets too, which it sends when it has the client's Finished: they seem to answer what the client
+ * sent with that or soon behind it.
+ *
+ *   client                          backend
+ *   ClientHello                 ->  ServerHello ...          HELLO: this turn is not counted, nor the two behind it
+ *   Finished                    ->  tickets                  ... as no one can tell this one
+ *   the first request           ->  more tickets, or the answer ... from this one
+ *   the second request          ->  the answer               its client had the first answer, which comes behind the tickets
+ *
+ * A HelloRetryRequest is a ServerHello, and begins the row anew. The same holds where the first request goes with the Finished, as early
+ * data, or long behind it, and in TLS 1.2, where fewer turns would do.
+ */
+enum rainbow_tls {
+	RAINBOW_TLS_NOT = 0,   /* or application data */
+	RAINBOW_TLS_HELLO,     /* the first record of a handshake, as far as there is enough of it to tell */
+	RAINBOW_TLS_HANDSHAKE, /* another one, as TLS 1.2 has them until its end, and when it negotiates anew */
+	RAINBOW_TLS_ALERT,     /* an error, or the goodbye that answers the client's */
+};
+
+#define RAINBOW_TLS_RECORD_CHANGE_CIPHER 0x14
+#define RAINBOW_TLS_RECORD_ALERT         0x15
+#define RAINBOW_TLS_RECORD_HANDSHAKE     0x16
+#define RAINBOW_TLS_RECORD_DATA          0x17
+#define RAINBOW_TLS_SERVER_HELLO         2
+#define RAINBOW_TLS_ALERT_SIZE           24 /* of an alert in TLS 1.3 as on the wire: 5 + 2, its type, and 16 of AEAD */
+
+/* `length` is that of the payload; what it lacks of `line` is 0. */
+static inline enum rainbow_tls rainbow_tls(const __u8 line[RAINBOW_LINE], __u32 length)
+{
+	if (line[1] != 3 || line[2] > 4)
+		return RAINBOW_TLS_NOT;
+	switch (line[0]) {
+	case RAINBOW_TLS_RECORD_HANDSHAKE:
+		return line[5] <= RAINBOW_TLS_SERVER_HELLO ? RAINBOW_TLS_HELLO : RAINBOW_TLS_HANDSHAKE;
+	case RAINBOW_TLS_RECORD_CHANGE_CIPHER:
+		return RAINBOW_TLS_HANDSHAKE;
+	case RAINBOW_TLS_RECORD_ALERT:
+		return RAINBOW_TLS_ALERT;
+	case RAINBOW_TLS_RECORD_DATA:
+		return length == RAINBOW_TLS_ALERT_SIZE && line[3] == 0 && line[4] == RAINBOW_TLS_ALERT_SIZE - 5
+			   ? RAINBOW_TLS_ALERT
+			   : RAINBOW_TLS_NOT;
+	default:
+		return RAINBOW_TLS_NOT;
+	}
+}
+
+/* How many turns are to be skipped behind one that this ends, which was to be skipped if `skips` is not 0. */
+static inline __u32 rainbow_tls_skips(enum rainbow_tls tls, __u32 skips)
+{
+	if (tls == RAINBOW_TLS_HELLO)
+		return RAINBOW_TLS_SKIPS;
+	if (tls == RAINBOW_TLS_HANDSHAKE && skips < 2)
+		return 1;
+	return skips ? skips - 1 : 0;
 }
 
 /*
@@ -155,7 +220,7 @@ struct rainbow_signal {
 	__u64 reset_server_early;
 	__u64 reset_server_turn;
 	__u64 reset_server_idle;
-	__u64 http_1xx; /* responses by status class */
+	__u64 http_1xx; /* responses by status class; of 1xx only 101, as behind the others the response is yet to come */
 	__u64 http_2xx;
 	__u64 http_3xx;
 	__u64 http_4xx;

@@ -169,7 +169,10 @@ static inline int rainbow_tcp_is_new(const struct rainbow_side *sender, const st
 	return segment->length && rainbow_seq_before(sender->next, segment->seq + segment->length);
 }
 
-/* The same, and its receiver takes it. To be asked before the step, which notes it. */
+/*
+ * The same, and its receiver takes it: not a probe's byte, which begins where the window ends. To be asked before the step, which
+ * notes it.
+ */
 static inline int rainbow_tcp_brings_new(const struct rainbow_pin *pin, const struct rainbow_segment *segment, int from_client)
 {
 	const struct rainbow_side *sender = from_client ? &pin->client : &pin->server;
@@ -178,12 +181,12 @@ static inline int rainbow_tcp_brings_new(const struct rainbow_pin *pin, const st
 	__u16 receiver_window = from_client ? pin->server_window : pin->client_window;
 	__u8 scale = from_client ? pin->client_scale : pin->server_scale;
 	__u8 receiver_scale = from_client ? pin->server_scale : pin->client_scale;
+	__u32 edge = rainbow_edge(receiver, receiver_window, receiver_scale);
 
 	if ((segment->flags & (RAINBOW_TCP_SYN | RAINBOW_TCP_ACK | RAINBOW_TCP_RST)) != RAINBOW_TCP_ACK)
 		return 0;
-	return rainbow_tcp_is_new(sender, segment) &&
-	       rainbow_tcp_fits(sender, (__u32)window << scale, receiver,
-				rainbow_edge(receiver, receiver_window, receiver_scale), receiver_scale, segment);
+	return rainbow_tcp_is_new(sender, segment) && rainbow_seq_before(segment->seq, edge) &&
+	       rainbow_tcp_fits(sender, (__u32)window << scale, receiver, edge, receiver_scale, segment);
 }
 
 /*

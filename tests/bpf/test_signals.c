@@ -44,8 +44,9 @@ static void talk_begin(struct talk *talk)
 	talk_begin_with(talk, PATH_XDP, true, LIVE);
 }
 
-/* A segment with `payload` bytes, which begin with `text`, at this place of its sender's stream. */
-static void segment(struct talk *talk, bool from_client, uint8_t flags, uint32_t seq, uint16_t payload, const char *text)
+/* A segment with `payload` bytes, which begin with `size` of `bytes`, at this place of its sender's stream. */
+static void segment_of(struct talk *talk, bool from_client, uint8_t flags, uint32_t seq, uint16_t payload, const void *bytes,
+		       size_t size)
 {
 	struct scene *scene = &talk->scene;
 	struct packet packet;
@@ -59,9 +60,14 @@ static void segment(struct talk *talk, bool from_client, uint8_t flags, uint32_t
 	packet.seq = (from_client ? scene->client_isn : scene->server_isn) + seq;
 	packet.ack = (from_client ? scene->server_isn + talk->server : scene->client_isn + talk->client);
 	packet_build(&in, &packet);
-	if (text)
-		memcpy(in.bytes + in.length - payload, text, strlen(text) < payload ? strlen(text) : payload);
+	if (bytes)
+		memcpy(in.bytes + in.length - payload, bytes, size < payload ? size : payload);
 	world_run(&world, scene_hook(scene, from_client), scene_device(scene, from_client), &in, &out);
+}
+
+static void segment(struct talk *talk, bool from_client, uint8_t flags, uint32_t seq, uint16_t payload, const char *text)
+{
+	segment_of(talk, from_client, flags, seq, payload, text, text ? strlen(text) : 0);
 }
 
 static void client_says(struct talk *talk, uint16_t payload)
@@ -304,6 +310,27 @@ static void test_what_turns_nothing(void **state)
 	turns_are(1, 1, 1);
 	segment(&talk, false, TCP_ACK | TCP_PSH | TCP_FIN, talk.server, 5, NULL); /* an answer, and goodbye */
 	turns_are(1, 2, 4);
+}
+
+/* The byte of a probe lies where the window ends, and is not taken; that of a window that opens is. */
+static void test_probe_turns_nothing(void **state)
+{
+	struct rainbow_flow flow;
+	struct rainbow_pin pin;
+	struct talk talk;
+
+	(void)state;
+	talk_begin(&talk);
+	flow = scene_flow(&talk.scene);
+	assert_true(world_pin(&world, &flow, &pin));
+	pin.server_window = 0;
+	world_put_pin(&world, &flow, &pin);
+	segment(&talk, true, TCP_ACK, talk.client, 1, NULL);
+	server_says(&talk, 10);
+	turns_are(0, 0, 0);
+	client_says(&talk, 100);
+	server_says(&talk, 10);
+	turns_are(1, 1, 1);
 }
 
 /* A FIN alone says nothing. */
@@ -671,6 +698,162 @@ static void test_client(void **state)
 	one_within(got.duration_ms, 20, 5000);
 }
 
+/* --- TLS ------------------------------------------------------------------------------------------------------------------------- */
+
+/* A segment, by its first bytes. The random ones of what is encrypted are 0x99. */
+struct said {
+	char letter; /* lower case: the client */
+	uint16_t length;
+	const char bytes[RAINBOW_LINE];
+};
+
+#define DATA "\x17\x03\x03\x04\x01\x99\x99\x99\x99\x99\x99"
+
+static const struct said words[] = {
+    {'h', 517, "\x16\x03\x01\x02\x01\x01\x99\x01\xfc\x03\x03"},  /* ClientHello, and early data behind it perhaps */
+    {'m', 300, "\x99\x99\x99\x99\x99\x99\x99\x99\x99\x99\x99"},  /* more of it */
+    {'g', 523, "\x14\x03\x03\x02\x01\x01\x16\x03\x03\x02\x01"},  /* the second ClientHello, behind a change of cipher */
+    {'c', 80, "\x14\x03\x03\x99\x01\x01\x17\x03\x03\x99\x45"},   /* Finished, and a request perhaps, likewise */
+    {'f', 74, "\x17\x03\x03\x99\x45\x99\x99\x99\x99\x99\x99"},   /* Finished alone */
+    {'k', 126, "\x16\x03\x03\x99\x25\x10\x99\x99\x21\x20\x99"},  /* TLS 1.2: ClientKeyExchange, change of cipher, Finished */
+    {'r', 51, "\x14\x03\x03\x99\x01\x01\x16\x03\x03\x99\x28"},   /* ... the client's Finished where it resumes */
+    {'n', 200, "\x16\x03\x03\x99\xc3\x99\x99\x99\x99\x99\x99"},  /* ... it negotiates anew */
+    {'d', 300, DATA},                                            /* application data */
+    {'a', 24, "\x17\x03\x03"},                                   /* goodbye */
+    {'p', 30, "PROXY TCP4 "},                                    /* words before it */
+    {'H', 1400, "\x16\x03\x03\x99\x7a\x02\x99\x99\x76\x03\x03"}, /* ServerHello; with a request to try again, too */
+    {'T', 255, "\x17\x03\x03\x99\xfa\x99\x99\x99\x99\x99\x99"},  /* a ticket */
+    {'S', 250, "\x16\x03\x03\x99\xca\x04\x99\x99\xc6\x99\x99"},  /* TLS 1.2: a ticket, change of cipher, Finished */
+    {'C', 51, "\x14\x03\x03\x99\x01\x01\x16\x03\x03\x99\x28"},   /* ... without the ticket */
+    {'N', 200, "\x16\x03\x03\x99\xc3\x99\x99\x99\x99\x99\x99"},  /* ... it negotiates anew */
+    {'D', 700, DATA},                                            /* application data */
+    {'A', 24, "\x17\x03\x03\x00\x13\x99\x99\x99\x99\x99\x99"},   /* goodbye */
+    {'B', 31, "\x15\x03\x03\x99\x1a\x99\x99\x99\x99\x99\x99"},   /* ... of TLS 1.2 */
+    {'O', 100, "+OK go on"},                                     /* words before it */
+};
+
+static const struct {
+	const char *what;
+	const char *script; /* '.': work, which a true turn takes; '|': a tick passes */
+	unsigned int turns;
+} tls_rows[] = {
+    {"TLS 1.3", "h H c TT d.D d.D d.D", 2},
+    {"... a request behind the Finished", "h H c d TT .D d.D d.D", 1},
+    {"... a tick later", "h H c | d TT .D d.D d.D", 1},
+    {"... a ticket on each side of the request", "h H c T d T .D d.D d.D", 2},
+    {"... without a ticket", "h H c | d .D d.D d.D d.D", 2},
+    {"... a client that waits", "h H c TT | | d.D d.D", 1},
+    {"... a ClientHello of two segments", "h m H c TT d.D d.D", 1},
+    {"... with a tick in between", "h | m H c TT d.D d.D", 1},
+    {"... without a change of cipher", "h H f T d T .D d.D", 1},
+    {"... a request in the same segment", "h H f TT .D d.D d.D", 1},
+    {"... a certificate of the client", "h H f m m TT d.D d.D", 1},
+    {"HelloRetryRequest", "h H g H f T d T .D d.D", 1},
+    {"... without a change of cipher", "h H h H f T d T .D d.D", 1},
+    {"early data", "h d H f TT .D d.D d.D", 1},
+    {"... answered at once", "h d H .D f TT d.D d.D", 1},
+    {"one request", "h H c TT d.D a A", 0},
+    {"... behind the Finished", "h H c d TT .D a A", 0},
+    {"many, and goodbye", "h H c TT d.D d.D d.D a A", 2},
+    {"TLS 1.2", "h H k S d.D d.D d.D", 2},
+    {"... without a ticket", "h H k C d.D d.D a B", 1},
+    {"... resumed", "h H r | d .D d.D d.D d.D", 2},
+    {"... a false start", "h H k d S .D d.D d.D", 1},
+    {"... that is not waited for", "h H k S d C .D d.D d.D", 1},
+    {"... negotiated anew", "h H k S d.D d.D n N k C d.D d.D", 2},
+    {"... because the backend asks", "h H k S d.D d.D d N n N k C .D d.D d.D", 2},
+    {"behind words of its own", "p h H c TT d.D d.D", 1},
+    {"... that are answered", "p.O h H c TT d.D d.D", 2},
+    {"plain, of no such kind", "p.O p.O d.D d.D", 4},
+};
+
+static void say(struct talk *talk, char letter)
+{
+	bool from_client = letter >= 'a';
+	uint32_t *seq = from_client ? &talk->client : &talk->server;
+	const struct said *said = words;
+
+	while (said->letter != letter)
+		if (++said == words + sizeof(words) / sizeof(words[0]))
+			fail_msg("nobody says %c", letter);
+	segment_of(talk, from_client, TCP_ACK | TCP_PSH, *seq, said->length, said->bytes, sizeof(said->bytes));
+	*seq += said->length;
+}
+
+static void converse(struct talk *talk, const char *script)
+{
+	for (; *script; script++) {
+		if (*script == '.')
+			sleep_ms(5);
+		else if (*script == '|')
+			sleep_ms(15);
+		else if (*script != ' ')
+			say(talk, *script);
+	}
+}
+
+/* So many turns, and each as long as the work. */
+static void check_tls(enum path path, size_t row)
+{
+	const char *what = tls_rows[row].what;
+	struct rainbow_signal got;
+	struct talk talk;
+	uint32_t bin;
+
+	talk_begin_with(&talk, path, true, LIVE);
+	segment(&talk, false, TCP_ACK, talk.server, 0, NULL); /* the window of its SYN-ACK is narrow: not scaled */
+	converse(&talk, tls_rows[row].script);
+	got = ever();
+	for (bin = 0; bin < rainbow_signal_bin(5000); bin++)
+		if (got.turn_us[bin])
+			fail_msg("%s, path %d: a turn of %u us", what, (int)path, rainbow_signal_low(bin));
+	if (got.turns != tls_rows[row].turns || total(got.turn_us) != got.turns)
+		fail_msg("%s, path %d: %u turns", what, (int)path, (unsigned int)got.turns);
+}
+
+static void test_tls(void **state)
+{
+	size_t row;
+
+	(void)state;
+	for (row = 0; row < sizeof(tls_rows) / sizeof(tls_rows[0]); row++)
+		check_tls((enum path)(row % PATHS), row);
+}
+
+/* The backend has said something before the handshake was proven, which may have been a ServerHello. */
+static void test_tls_early(void **state)
+{
+	struct talk talk;
+
+	(void)state;
+	talk_begin_with(&talk, PATH_XDP, true, "syn synack searly ack-early");
+	talk.server += 50;
+	converse(&talk, "f T d T .D");
+	turns_are(0, 0, 0);
+	converse(&talk, "d.D");
+	turns_are(1, 1, 1);
+}
+
+/* The first segment was lost on its way here: what it said is not known. Not so in a flow that has had a turn. */
+static void test_answer_with_a_gap(void **state)
+{
+	struct talk talk;
+
+	(void)state;
+	talk_begin(&talk);
+	client_says(&talk, 100);
+	talk.server += 1000;
+	server_says(&talk, 200);
+	converse(&talk, "f T d T .D");
+	turns_are(0, 0, 0);
+	turn(&talk);
+	turns_are(1, 1, 1);
+	client_says(&talk, 100);
+	talk.server += 1000;
+	server_says(&talk, 200);
+	turns_are(1, 2, 4);
+}
+
 /* --- responses ------------------------------------------------------------------------------------------------------------------- */
 
 static void check_http(enum path path, bool is_v4)
@@ -678,9 +861,9 @@ static void check_http(enum path path, bool is_v4)
 	struct rainbow_signal got;
 	struct talk talk;
 	static const char *const lines[] = {
-	    "HTTP/1.1 100 Continue\r\n", "HTTP/1.1 200 OK\r\n",        "HTTP/1.0 204 No Content\r\n",
-	    "HTTP/1.1 302 Found\r\n",    "HTTP/1.1 404 Not Found\r\n", "HTTP/1.1 503 Service Unavailable\r\n",
-	    "HTTP/1.1 700 What\r\n",     "HTTP/2 200 no\r\n",          "{\"status\": 500}\r\n"};
+	    "HTTP/1.1 101 Switching\r\n", "HTTP/1.1 200 OK\r\n",        "HTTP/1.0 204 No Content\r\n",
+	    "HTTP/1.1 302 Found\r\n",     "HTTP/1.1 404 Not Found\r\n", "HTTP/1.1 503 Service Unavailable\r\n",
+	    "HTTP/1.1 700 What\r\n",      "HTTP/2 200 no\r\n",          "{\"status\": 500}\r\n"};
 	size_t i;
 
 	talk_begin_with(&talk, path, is_v4, "");
@@ -715,6 +898,78 @@ static void test_http(void **state)
 		check_http((enum path)path, true);
 		check_http((enum path)path, false);
 	}
+}
+
+/* Behind 100 and its like the response is yet to come: it is what counts, and what ends the turn. */
+static void check_interim(enum path path)
+{
+	struct rainbow_signal got;
+	struct talk talk;
+
+	talk_begin_with(&talk, path, true, "");
+	world.service[1].http = 1;
+	scene_play(&talk.scene, LIVE);
+	client_says(&talk, 10);
+	server_says_text(&talk, 25, "HTTP/1.1 100 Continue\r\n\r\n");
+	turns_are(0, 0, 0);
+	client_says(&talk, 500);
+	sleep_ms(10);
+	server_says_text(&talk, 60, "HTTP/1.1 103 Early Hints\r\n");
+	server_says_text(&talk, 60, "Link: behind the first segment of the 103");
+	turns_are(0, 0, 0);
+	server_says_text(&talk, 60, "HTTP/1.1 500 Internal Server Error\r\n");
+	turns_are(1, 1, 1);
+	got = ever();
+	one_within(got.turn_us, 10000, 5000000);
+	assert_int_equal(got.http_1xx, 0);
+	assert_int_equal(got.http_5xx, 1);
+	assert_int_equal(got.http_other, 0);
+
+	/* In one segment with it the response is not seen, nor its body taken for one; the next one is. */
+	client_says(&talk, 10);
+	server_says_text(&talk, 200, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 500 Internal Server Error\r\n");
+	server_says_text(&talk, 60, "of the body");
+	turns_are(1, 1, 1);
+	sleep_ms(20);
+	client_says(&talk, 10);
+	server_says_text(&talk, 60, "HTTP/1.1 404 Not Found\r\n");
+	server_says_text(&talk, 60, "of the body");
+	client_says(&talk, 10);
+	server_says_text(&talk, 60, "no HTTP at all");
+	turns_are(1, 3, 9);
+	got = ever();
+	assert_int_equal(got.http_4xx, 1);
+	assert_int_equal(got.http_5xx, 1);
+	assert_int_equal(got.http_other, 1);
+}
+
+static void test_http_interim(void **state)
+{
+	int path;
+
+	(void)state;
+	for (path = 0; path < PATHS; path++)
+		check_interim((enum path)path);
+}
+
+/* Of one session a cohort's record has as many responses as turns. */
+static void test_many_responses(void **state)
+{
+	struct talk talk;
+	int i;
+
+	(void)state;
+	talk_begin_with(&talk, PATH_TC, true, "");
+	world.service[1].http = 1;
+	world_begin_cohort(&world, 1, a_while_ago());
+	scene_play(&talk.scene, LIVE);
+	for (i = 0; i < 300; i++) {
+		client_says(&talk, 10);
+		server_says_text(&talk, 60, "HTTP/1.1 500 Internal Server Error\r\n");
+	}
+	assert_int_equal(cohort().turns, 255);
+	assert_int_equal(cohort().http_5xx, 255);
+	assert_int_equal(ever().http_5xx, 300);
 }
 
 static void test_http_of_others(void **state)
@@ -816,6 +1071,7 @@ int main(void)
 	    cmocka_unit_test(test_turn_of_segments),
 	    cmocka_unit_test(test_turn_with_the_proof),
 	    cmocka_unit_test(test_what_turns_nothing),
+	    cmocka_unit_test(test_probe_turns_nothing),
 	    cmocka_unit_test(test_fin_is_no_payload),
 	    cmocka_unit_test(test_many_turns),
 	    cmocka_unit_test(test_two_hooks_one_turn),
@@ -830,7 +1086,12 @@ int main(void)
 	    cmocka_unit_test(test_cohort_after_cohort),
 	    cmocka_unit_test(test_no_record),
 	    cmocka_unit_test(test_client),
+	    cmocka_unit_test(test_tls),
+	    cmocka_unit_test(test_tls_early),
+	    cmocka_unit_test(test_answer_with_a_gap),
 	    cmocka_unit_test(test_http),
+	    cmocka_unit_test(test_http_interim),
+	    cmocka_unit_test(test_many_responses),
 	    cmocka_unit_test(test_http_of_others),
 	    cmocka_unit_test(test_traffic),
 	    cmocka_unit_test(test_udp),

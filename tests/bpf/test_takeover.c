@@ -364,6 +364,43 @@ static void test_flow_ends_meanwhile(void **state)
 	assert_int_equal(client.flows & RAINBOW_FLOWS_COUNT, 0);
 }
 
+/*
+ * What ends a turn under way, or was said while nobody was here, is not heard: it may have been a ServerHello (signal.h). Of a session
+ * where nothing is under way all is known.
+ */
+static void test_turn_under_way(void **state)
+{
+	static const struct {
+		enum rainbow_phase phase;
+		uint32_t skips;
+		bool counted; /* after a reboot */
+		uint32_t then;
+	} rows[] = {
+	    {RAINBOW_PHASE_QUIET, 0, false, 0},
+	    {RAINBOW_PHASE_SPOKE, 0, false, RAINBOW_FLOWS_UNHEARD},
+	    {RAINBOW_PHASE_WAITS, 0, false, RAINBOW_FLOWS_UNHEARD},
+	    {RAINBOW_PHASE_ANSWERED, 0, false, RAINBOW_FLOWS_PHASE},
+	    {RAINBOW_PHASE_ANSWERED, 1, false, RAINBOW_FLOWS_PHASE | 1 << RAINBOW_FLOWS_SKIPS_SHIFT},
+	    {RAINBOW_PHASE_QUIET, 0, true, RAINBOW_FLOWS_UNHEARD},
+	};
+	struct rainbow_restore sum;
+	struct rainbow_due due;
+	struct rainbow_pin pin;
+	struct error err;
+	uint32_t i;
+
+	(void)state;
+	opened_make(1000);
+	datapath_version(opened, VERSION)->service = 1;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		due = pin_number(i);
+		due.pin.flows = rows[i].phase << RAINBOW_FLOWS_PHASE_SHIFT | rows[i].skips << RAINBOW_FLOWS_SKIPS_SHIFT;
+		assert_int_equal(datapath_restore(opened, &due, 1, rows[i].counted, &sum, &err), 0);
+		assert_int_equal(datapath_pin_find(opened, &due.flow, &pin), 0);
+		assert_int_equal(pin.flows, rows[i].then);
+	}
+}
+
 /* After a reboot: sessions open; a client session and its flows; twice the same; without a backend. */
 static void test_counted(void **state)
 {
@@ -410,6 +447,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_later_state_stays, opened_remove),
 	    cmocka_unit_test_teardown(test_flow_ends_meanwhile, opened_remove),
 	    cmocka_unit_test_teardown(test_counted, opened_remove),
+	    cmocka_unit_test_teardown(test_turn_under_way, opened_remove),
 	};
 	const struct CMUnitTest measure[] = {cmocka_unit_test_teardown(test_larger_and_smaller, opened_remove)};
 

@@ -111,6 +111,10 @@ static void test_http(void **state)
 	candidate.signal.http_5xx = 10;
 	gather(GATE_SIGNAL_HTTP_ERRORS);
 	assert_arm(10, 100);
+	candidate.signal.http_2xx = 0;
+	candidate.signal.http_1xx = 90; /* WebSockets */
+	gather(GATE_SIGNAL_HTTP_ERRORS);
+	assert_arm(10, 100);
 }
 
 /* A flow that joins its client's session is no choice. */

@@ -132,12 +132,78 @@ static void test_http(void **state)
 			fail_msg("%s is not of class %d", rows[i].line, (int)rows[i].class);
 }
 
+static void test_interim(void **state)
+{
+	static const struct {
+		const char *line;
+		int is_interim;
+	} rows[] = {{"HTTP/1.1 100", 1}, {"HTTP/1.1 101", 0}, {"HTTP/1.1 103", 1}, {"HTTP/1.1 111", 1},
+		    {"HTTP/1.1 200", 0}, {"HTTP/1.1 500", 0}, {"HTTP/2 100 x", 0}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rainbow_http_is_interim((const __u8 *)rows[i].line) != rows[i].is_interim)
+			fail_msg("%s", rows[i].line);
+}
+
+static void test_tls(void **state)
+{
+	static const struct {
+		const char line[RAINBOW_LINE + 1];
+		uint32_t length;
+		enum rainbow_tls is;
+	} rows[] = {
+	    {"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03\xaa", 1400, RAINBOW_TLS_HELLO}, /* ServerHello, HelloRetryRequest */
+	    {"\x16\x03\x01\x00\x7a\x02", 6, RAINBOW_TLS_HELLO},                            /* of TLS 1.0 */
+	    {"\x16\x03\x03\x00\x7a", 5, RAINBOW_TLS_HELLO},                                /* its body comes by itself */
+	    {"\x16\x03\x03\x00\xca\x04\x00", 300, RAINBOW_TLS_HANDSHAKE},                  /* TLS 1.2: a ticket ... */
+	    {"\x14\x03\x03\x00\x01\x01\x16\x03\x03", 51, RAINBOW_TLS_HANDSHAKE},           /* ... the end of its handshake */
+	    {"\x15\x03\x03\x00\x1a\x00\x00\x00\x00\x00\x00\x00", 31, RAINBOW_TLS_ALERT},
+	    {"\x17\x03\x03\x00\x13\x99", 24, RAINBOW_TLS_ALERT}, /* TLS 1.3: like application data of two bytes */
+	    {"\x17\x03\x03\x00\x13\x99", 48, RAINBOW_TLS_NOT},
+	    {"\x17\x03\x03\x00\x14\x99", 24, RAINBOW_TLS_NOT},
+	    {"\x17\x03\x03\x01\x13\x99", 24, RAINBOW_TLS_NOT},
+	    {"\x17\x03\x03\x04\x00\x99", 1029, RAINBOW_TLS_NOT},
+	    {"\x16\x04\x03\x00\x7a\x02", 1400, RAINBOW_TLS_NOT},
+	    {"\x16\x03\x05\x00\x7a\x02", 1400, RAINBOW_TLS_NOT},
+	    {"HTTP/1.1 200", 1400, RAINBOW_TLS_NOT},
+	    {"\x00\x03\x00\x00\x00\x02", 6, RAINBOW_TLS_NOT},
+	    {"", 1, RAINBOW_TLS_NOT},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rainbow_tls((const __u8 *)rows[i].line, rows[i].length) != rows[i].is)
+			fail_msg("row %zu is not %d", i, (int)rows[i].is);
+}
+
+/* From one turn to the next. */
+static void test_tls_skips(void **state)
+{
+	static const struct {
+		enum rainbow_tls tls;
+		uint32_t skips, then;
+	} rows[] = {{RAINBOW_TLS_NOT, 0, 0},       {RAINBOW_TLS_NOT, 1, 0},       {RAINBOW_TLS_NOT, 2, 1},
+		    {RAINBOW_TLS_NOT, 3, 2},       {RAINBOW_TLS_ALERT, 0, 0},     {RAINBOW_TLS_ALERT, 2, 1},
+		    {RAINBOW_TLS_HELLO, 0, 2},     {RAINBOW_TLS_HELLO, 1, 2},     {RAINBOW_TLS_HELLO, 3, 2},
+		    {RAINBOW_TLS_HANDSHAKE, 0, 1}, {RAINBOW_TLS_HANDSHAKE, 1, 1}, {RAINBOW_TLS_HANDSHAKE, 2, 1},
+		    {RAINBOW_TLS_HANDSHAKE, 3, 2}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(rainbow_tls_skips(rows[i].tls, rows[i].skips), rows[i].then);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_bins),    cmocka_unit_test(test_bins_rise), cmocka_unit_test(test_log2),
-	    cmocka_unit_test(test_records), cmocka_unit_test(test_slots),     cmocka_unit_test(test_when),
-	    cmocka_unit_test(test_http),
+	    cmocka_unit_test(test_bins),      cmocka_unit_test(test_bins_rise), cmocka_unit_test(test_log2),
+	    cmocka_unit_test(test_records),   cmocka_unit_test(test_slots),     cmocka_unit_test(test_when),
+	    cmocka_unit_test(test_http),      cmocka_unit_test(test_interim),   cmocka_unit_test(test_tls),
+	    cmocka_unit_test(test_tls_skips),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -285,7 +285,10 @@ static void test_taught_reset_is_a_guess(void **state)
 	assert_int_equal(rainbow_tcp_step_client(&pin, &segment), RAINBOW_TCP_RESET);
 }
 
-/* What brings payload is what moves `next` by payload, for either side: the step itself is the reference. */
+/*
+ * What brings payload is what moves `next` by payload, for either side: the step itself is the reference. But for a probe, which
+ * begins where the window ends.
+ */
 static void check_new(uint32_t base, uint32_t off, uint32_t length, uint8_t flags, bool from_client)
 {
 	struct rainbow_segment segment = {
@@ -305,7 +308,7 @@ static void check_new(uint32_t base, uint32_t off, uint32_t length, uint8_t flag
 		rainbow_tcp_step_client(&pin, &segment);
 	else
 		rainbow_tcp_step_server(&pin, &segment);
-	moved = length && sender->next - before > !!(flags & RAINBOW_TCP_FIN);
+	moved = length && sender->next - before > !!(flags & RAINBOW_TCP_FIN) && off != WINDOW;
 	if (brings != moved)
 		fail_msg("base %u, offset %d, length %u, flags %x: %d", base, (int)off, length, flags, brings);
 }

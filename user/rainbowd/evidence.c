@@ -86,7 +86,10 @@ static void resets(struct gate_arm *arm, uint64_t events, const struct evidence_
 	ratio(arm, events, of->client_affinity ? from->signal.answered : from->signal.opened, from, of);
 }
 
-/* Where no response was ever seen, the service does not speak plaintext HTTP/1, and nothing is known. */
+/*
+ * Where no response was ever seen, the service does not speak plaintext HTTP/1, and nothing is known. Of class 1xx only 101 is counted,
+ * which is a response like others: a WebSocket that opens.
+ */
 static void http_errors(struct gate_arm *arm, const struct evidence_arm *from, const struct evidence_of *of)
 {
 	const struct rainbow_signal *s = &from->signal;

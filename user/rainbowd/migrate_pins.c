@@ -86,8 +86,7 @@ static bool convert_pin(const struct rainbow_flow *flow, const void *old, void *
 		    .backend = was->backend,
 		    .opened = was->opened,
 		    .last_seen = was->last_seen,
-		    /* Who has spoken is not known; that it was quiet until now is not likely. */
-		    .flows = was->flows | (was->kind == RAINBOW_PIN_CLIENT ? 0 : RAINBOW_FLOWS_PHASE),
+		    .flows = was->flows | (was->kind == RAINBOW_PIN_CLIENT ? 0 : RAINBOW_FLOWS_UNHEARD),
 		    .kind = was->kind,
 		    .told = was->told & RAINBOW_TOLD_BOTH,
 		    .asked = asked < 15 ? asked : 15,
