@@ -154,10 +154,16 @@ static __always_inline int answer_is_none(const struct answer *answer, __u32 flo
 	return answer->is_http && (flows & RAINBOW_FLOWS_INTERIM) && answer->http == RAINBOW_HTTP_OTHER;
 }
 
-/* The words of a flow's first turn may be TLS's where they can not be read. */
+/* The words of a flow's first turn may be TLS's where they can not be read, and the service is not known to speak in plain. */
 static __always_inline enum rainbow_tls answer_tls(const struct answer *answer, __u32 flows)
 {
-	return answer->is_known || pin_turns(flows) ? answer->tls : RAINBOW_TLS_HELLO;
+	return answer->is_known || answer->is_http || pin_turns(flows) ? answer->tls : RAINBOW_TLS_HELLO;
+}
+
+/* What TLS may hide behind; no doubt where a response of HTTP is read in plain. */
+static __always_inline int answer_is_hidden(const struct answer *answer, enum rainbow_tls tls, __u32 flows)
+{
+	return tls != RAINBOW_TLS_NOT || (pin_skips(flows) && answer->http == RAINBOW_HTTP_OTHER);
 }
 
 static __always_inline __u32 flows_answered(__u32 flows, enum rainbow_tls tls, int counts)
@@ -191,7 +197,7 @@ static __always_inline int turn_end_of(struct rainbow_pin *pin, const struct tim
 			continue;
 		}
 		tls = answer_tls(answer, flows);
-		counts = timing && phase != RAINBOW_PHASE_QUIET && tls == RAINBOW_TLS_NOT && !pin_skips(flows);
+		counts = timing && phase != RAINBOW_PHASE_QUIET && !answer_is_hidden(answer, tls, flows);
 		us = counts ? spoke_us_ago(timing) : 0;
 		if (!pin_flows_replace(pin, flows, flows_answered(flows, tls, counts)))
 			continue;

@@ -972,6 +972,29 @@ static void test_many_responses(void **state)
 	assert_int_equal(ever().http_5xx, 300);
 }
 
+/* Where the service speaks in plain an answer that was lost was no ServerHello; and what reads as a response is one. */
+static void test_http_is_not_hidden(void **state)
+{
+	struct talk talk;
+
+	(void)state;
+	talk_begin_with(&talk, PATH_XDP, true, "");
+	world.service[1].http = 1;
+	scene_play(&talk.scene, LIVE);
+	client_says(&talk, 100);
+	talk.server += 1000;
+	server_says(&talk, 200);
+	turns_are(1, 1, 1);
+	talk_begin_with(&talk, PATH_XDP, true, "");
+	world.service[1].http = 1;
+	scene_play(&talk.scene, "syn synack searly ack-early");
+	talk.server += 50;
+	client_says(&talk, 10);
+	server_says_text(&talk, 60, "HTTP/1.1 503 Service Unavailable\r\n");
+	assert_int_equal(ever().http_5xx, 1);
+	turns_are(1, 1, 1);
+}
+
 static void test_http_of_others(void **state)
 {
 	struct rainbow_signal got;
@@ -1092,6 +1115,7 @@ int main(void)
 	    cmocka_unit_test(test_http),
 	    cmocka_unit_test(test_http_interim),
 	    cmocka_unit_test(test_many_responses),
+	    cmocka_unit_test(test_http_is_not_hidden),
 	    cmocka_unit_test(test_http_of_others),
 	    cmocka_unit_test(test_traffic),
 	    cmocka_unit_test(test_udp),

@@ -148,9 +148,10 @@ serve_agents 2
 cat >"$LAB_DIR/judge.sh" <<-END
 	#!/bin/sh
 	read -r code <'$LAB_DIR/answer'
+	read -r asked </proc/sys/kernel/random/uuid
 	[ "\$code" != hang ] || exec sleep 60
 	echo "\$RAINBOW_SERVICE \$RAINBOW_CANDIDATE \$RAINBOW_BASELINE \$RAINBOW_STEP" >>'$LAB_DIR/asked'
-	echo "the judge of \$RAINBOW_VERSION says \$code, as \$(tr -dc a-z </dev/urandom | head -c 8) asked"
+	echo "the judge of \$RAINBOW_VERSION says \$code, asked as \$asked"
 	exit "\$code"
 END
 chmod 700 "$LAB_DIR/judge.sh"
@@ -240,9 +241,9 @@ wait_until 15 'the gate to fail' gate_says 0 fail .
 say_command 0 # what is better now does not undo that it failed
 expect_stays 'running in step 2' 3
 wait_until 5 'the kernel to be told all the same' is_eq 1000 version_count v1 weight_permille
-expect_eq 'how often the log says it' "$(grep -c 'is tried again' "$LAB_DIR/rainbowd.log")" 1
+expect_eq 'how often the log says it' "$(grep -c 'can not be done, is tried again' "$LAB_DIR/rainbowd.log")" 1
 expect_eq 'new sessions of v2 meanwhile' "$(before=$(version_count v2 chosen); sleep 1; echo $(($(version_count v2 chosen) - before)))" 0
-expect_match 'what it says' "$(grep 'is tried again' "$LAB_DIR/rainbowd.log")" 'disk full'
+expect_match 'what it says' "$(grep 'can not be done, is tried again' "$LAB_DIR/rainbowd.log")" 'disk full'
 database 'DROP TRIGGER full; DROP TRIGGER full_too'
 expect_rolled_back 2 'judge: .*1'
 expect_eq 'weights in the kernel' "$(version_count v1 weight_permille) $(version_count v2 weight_permille)" '1000 0'
@@ -258,7 +259,7 @@ db.execute("BEGIN IMMEDIATE")
 print("locked", flush=True)
 threading.Event().wait()' "$LAB_DIR/state/rainbow.db"
 wait_until 10 'the database to be locked' grep -q '^locked' "$LAB_DIR/locker.log"
-wait_until 15 'what the gate remembers to be refused' is_past 1 grep -c 'is tried again' "$LAB_DIR/rainbowd.log"
+wait_until 15 'what the gate remembers to be refused' is_past 1 grep -c 'can not be done, is tried again' "$LAB_DIR/rainbowd.log"
 say_command 1
 wait_until 15 'the kernel to be told' grep -q "rollout $(rollout .number) of chat is rolled back in the kernel" "$LAB_DIR/rainbowd.log"
 expect_eq 'new sessions of v2 from then on' "$(before=$(version_count v2 chosen); sleep 4; echo $(($(version_count v2 chosen) - before)))" 0
@@ -267,12 +268,15 @@ expect_rolled_back 2 'judge: .*1'
 expect_eq 'new sessions that got no version' "$(packet_count refused_no_version)" 0
 expect_eq 'sessions lost' "$(lab_stat load '[.moved, .lost, .failed] | @csv')" 0,0,0
 
-part 'the last step waits for who judges himself'
+part 'the last step waits for who judges himself, and for no one else'
 forgive
+gates '{"name":"resets","source":"kernel","signal":"resets","margin":"2"}' "$(gate_command judge)"
 say_command 75
 ctl rollout start chat v2 --steps 100:1s
 wait_until 15 'the rollout to be held' is_eq 'held in step 1' place
+wait_until 15 'the gate to wait' gate_says 1 inconclusive 75
 expect_stays 'held in step 1' 2
+expect_match 'why it is held' "$(rollout .reason)" 'judge: .*75'
 say_command 1
 expect_rolled_back 1 'judge: .*1'
 
@@ -280,7 +284,7 @@ part 'after a start it is shown as it ended'
 lab_rainbowd_kill
 lab_rainbowd_start auto
 expect_eq 'the rollout' "$(place)" 'rolled_back in step 1'
-wait_until 5 'the gate as it was stored' gate_says 0 fail 'judge: .*1'
+wait_until 5 'the gate as it was stored' gate_says 1 fail 'judge: .*1'
 
 expect_whole long
 expect_no_drift

@@ -561,8 +561,39 @@ static void test_the_ways_of_a_rollout(void **state)
 	assert_int_equal(web->rollout.state, ROLLOUT_RUNNING);
 	assert_refused(command_rollout_start(web, &back, &counts, now, &queued, &err), ERROR_CONFLICT, "rollout abort web");
 	assert_int_equal(roll_back_to(web, NULL, ROLLBACK_KEEP, &target), 0);
+	assert_int_equal(version_of(web, "v2")->drain.deadline.unix_ms, NOW + DAY);
 	assert_string_equal(version_of(web, "v2")->quarantine,
 			    "rollout 1: rolled back in step 1 of 2 (20 %): aborted: it leaks");
+}
+
+/* The abort drains the candidate; who wants its sessions closed has them closed. */
+static void test_a_rollout_is_rolled_back_with_its_sessions(void **state)
+{
+	struct service *web = web_of(state);
+	struct version *target;
+	bool queued;
+
+	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
+	assert_int_equal(roll_back_to(web, NULL, ROLLBACK_RESET, &target), 0);
+	assert_string_equal(target->label, "v1");
+	assert_int_equal(version_of(web, "v1")->state, RAINBOW_VERSION_ACTIVE);
+	assert_int_equal(version_of(web, "v2")->state, RAINBOW_VERSION_DRAINING);
+	assert_int_equal(version_of(web, "v2")->drain.deadline.unix_ms, NOW);
+	assert_int_equal(version_of(web, "v3")->state, RAINBOW_VERSION_ACTIVE);
+	assert_weights(web, 1000, 0, 0);
+}
+
+/* It is not proven, and would get what the other leaves. */
+static void test_no_baseline_on_its_way_in(void **state)
+{
+	struct rollout_plan plan = {.stages = {{50, {1000}}, {1000, {1000}}}, .stage_count = 2};
+	const struct rollout_start third = {.target = "v3", .baseline = "v2", .plan = &plan, .reason = ""};
+	struct service *web = web_of(state);
+	bool queued;
+
+	start_rollout(web, "v2", NULL, ON_NEW_SUPERSEDE, &queued);
+	assert_refused(command_rollout_start(web, &third, &counts, now, &queued, &err), ERROR_CONFLICT, "promote web --full");
+	assert_weights(web, 800, 200, 0);
 }
 
 /* Else the document that brought it in would bring it in again. */
@@ -783,6 +814,8 @@ int main(void)
 	    TEST(test_steers),
 	    TEST(test_a_target_that_waits),
 	    TEST(test_the_ways_of_a_rollout),
+	    TEST(test_a_rollout_is_rolled_back_with_its_sessions),
+	    TEST(test_no_baseline_on_its_way_in),
 	    TEST(test_what_was_complete_is_judged_by_the_rollback),
 	    TEST(test_quarantine_ends_the_rollout),
 	    TEST(test_a_target_that_drains_is_taken_again),

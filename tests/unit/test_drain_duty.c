@@ -366,21 +366,23 @@ static struct service *service_of(const char *versions, uint32_t max, enum on_ma
 	return service;
 }
 
-/* A limit below the active versions is none; those that drain do not count there. */
+/* No limit is lowered below the active versions; those that drain do not count there. */
 static void test_room_check(void **state)
 {
 	static const struct {
 		const char *versions;
-		uint32_t max;
+		uint32_t before, max;
 		bool fits;
-	} rows[] = {{"aa", 2, true}, {"aad", 2, true}, {"aaxc", 2, true}, {"aaa", 2, false}, {"", 1, true}, {"adda", 1, false}};
+	} rows[] = {{"aa", 8, 2, true}, {"aad", 8, 2, true},   {"aaxc", 8, 2, true}, {"aaa", 8, 2, false},
+		    {"", 8, 1, true},   {"adda", 8, 1, false}, {"aaa", 1, 2, true},  {"aaa", 2, 2, true}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct service *service = service_of(rows[i].versions, rows[i].max, ON_MAX_FORCE_OLDEST);
 		struct error err = {0};
 
-		row_assert(!version_room_check(service, &err) == rows[i].fits, rows[i].versions, "%s", err.message);
+		row_assert(!version_room_check(service, rows[i].before, &err) == rows[i].fits, rows[i].versions, "%s",
+			   err.message);
 		service_free(service);
 	}
 }

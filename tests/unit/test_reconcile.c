@@ -181,6 +181,10 @@ static const struct {
     {set_live, CHAT(",\"versions\":[" V1 "],\"drain\":{\"deadline\":\"none\"}"),
      "~ chat drain.deadline 1d -> none | ~ version v2 of chat active -> draining: 2 live sessions, deadline none"},
     {set_v1_drained, CHAT(",\"versions\":[" V2 "]"), "- version v1 of chat"},
+    /* a quarantine does not, but its backends do: others may get these addresses */
+    {set_rolled_back, CHAT(",\"versions\":[" V1 "]"),
+     "- backend 10.2.2.2:8080 of version v2 of chat, which keeps its 0 live sessions to their end | "
+     "~ version v2 of chat active -> draining: 0 live sessions, deadline 1d"},
     /* those on their way out are no hindrance to a lower limit */
     {set_v1_drained, CHAT(",\"max_versions\":1"), "~ chat max_versions 8 -> 1"},
     {set_live, CHAT(",\"versions\":[" V1 "],\"max_versions\":1"),

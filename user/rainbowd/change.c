@@ -238,10 +238,10 @@ static void settle(struct change *change)
 	model_replace(&change->daemon->model, change->before, change->after);
 	change->before = NULL;
 	change->owned = false;
-	if (begins)
-		pilot_begin_step(change->daemon->pilot, change->after);
 	closer_review(change->daemon->closer);
 	events_poke(change->daemon->events);
+	if (begins)
+		pilot_begin_step(change->daemon->pilot, change->after);
 }
 
 int change_commit(struct change *change, bool dry_run, struct error *err)

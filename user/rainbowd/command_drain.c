@@ -111,13 +111,12 @@ static int default_target(const struct service *service, struct version **target
 	return 0;
 }
 
-static void leave_behind(struct version *version, enum rollback_sessions sessions, const struct drain_policy *policy,
-			 struct instant now)
+static void leave_behind(struct version *version, const struct rollback_order *order, const struct drain_policy *policy)
 {
-	struct drain_order order = {.has_deadline = sessions == ROLLBACK_RESET};
+	struct drain_order drain = {.has_deadline = order->sessions == ROLLBACK_RESET};
 
-	if (version->weight && sessions != ROLLBACK_KEEP)
-		begin_drain(version, &order, policy, now);
+	if (order->sessions != ROLLBACK_KEEP)
+		begin_drain(version, &drain, policy, order->now);
 	version->weight = 0;
 }
 
@@ -161,11 +160,13 @@ static void quarantine_target(struct service *service, const struct version *to,
 int command_rollback(struct service *service, const struct rollback_order *order, const struct counts *counts,
 		     struct version **target, struct error *err)
 {
-	bool in_rollout = rollout_is_active(&service->rollout);
+	bool in_rollout = rollout_is_active(&service->rollout), loses[RAINBOW_MAX_VERSIONS_PER_SERVICE];
 	const char *to = order->to ? order->to : in_rollout ? service->rollout.baseline : NULL;
 	int rc = to ? service_get_version(service, to, target, err) : default_target(service, target, err);
 	size_t i;
 
+	for (i = 0; i < service->version_count; i++)
+		loses[i] = service->versions[i].weight != 0; /* also where the abort takes it away */
 	rc = rc ? rc : abort_rollout(service, order, counts, err);
 	if (rc)
 		return rc;
@@ -177,8 +178,8 @@ int command_rollback(struct service *service, const struct rollback_order *order
 	if ((*target)->weight != 1000)
 		weights_remember(service, counts);
 	for (i = 0; i < service->version_count; i++)
-		if (&service->versions[i] != *target)
-			leave_behind(&service->versions[i], order->sessions, &service->settings.drain, order->now);
+		if (loses[i] && &service->versions[i] != *target)
+			leave_behind(&service->versions[i], order, &service->settings.drain);
 	if ((*target)->state != RAINBOW_VERSION_ACTIVE)
 		version_end_drain(*target);
 	(*target)->weight = 1000;

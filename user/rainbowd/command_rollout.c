@@ -152,6 +152,12 @@ int command_rollout_start(struct service *service, const struct rollout_start *o
 		keep_order(rollout, order, plan);
 	if (rc || *queued)
 		return rc;
+	if (gives_way && order->baseline && !strcmp(order->baseline, rollout->target))
+		return error_set(
+		    err, ERROR_CONFLICT, "baseline",
+		    "version %s is what rollout %llu of %s brings in, and not proven; leave the baseline out (it is %s "
+		    "then), or first: rainbowctl rollout promote %s --full",
+		    order->baseline, (unsigned long long)rollout->number, service->name, rollout->baseline, service->name);
 	text_copy(superseded, sizeof(superseded), gives_way ? rollout->target : "");
 	text_copy(kept, sizeof(kept), gives_way ? rollout->baseline : "");
 	rc = find_baseline(service, order->baseline || !gives_way ? order->baseline : kept, target, &baseline, err);

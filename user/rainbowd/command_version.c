@@ -51,10 +51,12 @@ static int check_backend_free(const struct model *model, const struct service *s
 	const struct service *owner = model_find_endpoint(model, at, service->protocol, &version, &backend);
 
 	if (owner && backend)
-		return error_set(err, ERROR_CONFLICT, "backend",
-				 "backend %s/%s belongs to version %s of service %s%s; a backend serves one version", text,
-				 protocol_name(service->protocol), version->label, owner->name,
-				 backend->leaving ? " until its last session has ended" : "");
+		return error_set(
+		    err, ERROR_CONFLICT, "backend",
+		    "backend %s/%s belongs to version %s of service %s%s; a backend serves one version: take it from "
+		    "there first, rainbowctl backend rm %s %s %s",
+		    text, protocol_name(service->protocol), version->label, owner->name,
+		    backend->leaving ? " until its last session has ended" : "", owner->name, version->label, text);
 	if (owner)
 		return error_set(err, ERROR_CONFLICT, "backend",
 				 "%s/%s is the address of service %s itself; a backend needs another", text,

@@ -81,13 +81,12 @@ static struct rollout_start order_of(const struct document_service *wanted, cons
 	};
 }
 
-/* On the copy that is thrown away: would it begin? */
-static int try_rollout(const struct plan *plan, const struct step *step, struct change *change, struct error *err)
+/* The command names a field of its own request; here it is one of the document. */
+static int begin_rollout(const struct step *step, struct change *change, const struct rollout_start *order, struct error *err)
 {
-	const struct rollout_start order = order_of(step->wanted, plan->request->note->reason);
 	char field[sizeof(err->field)];
 	bool queued;
-	int rc = command_rollout_start(change->after, &order, &change->counts, instant_now(), &queued, err);
+	int rc = command_rollout_start(change->after, order, &change->counts, instant_now(), &queued, err);
 
 	if (!rc)
 		return 0;
@@ -95,6 +94,13 @@ static int try_rollout(const struct plan *plan, const struct step *step, struct 
 	snprintf(err->field, sizeof(err->field), "services[%zu].%s%.32s", step->index,
 		 strcmp(field, "gates") == 0 ? "" : "rollout.", field);
 	return rc;
+}
+
+/* On the copy that is thrown away: would it begin? */
+static int try_rollout(const struct plan *plan, const struct step *step, struct change *change, struct error *err)
+{
+	const struct rollout_start order = order_of(step->wanted, plan->request->note->reason);
+	return begin_rollout(step, change, &order, err);
 }
 
 /* New versions have their ids from the dry run: steers name them. */
@@ -243,16 +249,15 @@ static int close_step(struct plan *plan, const struct step *step, struct error *
 }
 
 /* As `rainbowctl rollout start` does; all of the document is in force already. */
-static int start_rollout(struct request *request, const struct document_service *wanted, struct error *err)
+static int start_rollout(struct request *request, const struct step *step, struct error *err)
 {
-	const struct rollout_start order = order_of(wanted, request->note->reason);
+	const struct rollout_start order = order_of(step->wanted, request->note->reason);
 	struct change change;
-	bool queued;
-	int rc = change_begin(&change, request->daemon, wanted->name, err);
+	int rc = change_begin(&change, request->daemon, step->wanted->name, err);
 
 	if (rc)
 		return rc;
-	rc = command_rollout_start(change.after, &order, &change.counts, instant_now(), &queued, err);
+	rc = begin_rollout(step, &change, &order, err);
 	rc = rc ? rc : change_commit(&change, false, err);
 	change_end(&change);
 	return rc;
@@ -288,8 +293,7 @@ static int do_all(struct plan *plan, struct error *err)
 			return still_open(rc, &plan->steps[i], err);
 	}
 	for (size_t i = 0; i < plan->count; i++) {
-		const struct document_service *wanted = plan->steps[i].wanted;
-		int rc = plan->steps[i].starts_rollout ? start_rollout(plan->request, wanted, err) : 0;
+		int rc = plan->steps[i].starts_rollout ? start_rollout(plan->request, &plan->steps[i], err) : 0;
 
 		if (rc)
 			return still_open(rc, &plan->steps[i], err);

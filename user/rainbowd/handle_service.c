@@ -153,6 +153,7 @@ static int set_service(const json_t *body, struct service *service, struct error
 {
 	static const char *const keys[] = {"idle_timeout",    "probe_idle", "http",    "drain", "max_versions",
 					   "on_max_versions", "gates",      "rollout", NULL};
+	uint32_t max_versions = service->settings.max_versions;
 	struct service_order order = {0};
 	json_t *rest = json_copy((json_t *)body);
 	int rc = body_check_keys(body, keys, err);
@@ -163,8 +164,7 @@ static int set_service(const json_t *body, struct service *service, struct error
 	if (!rc && (order.has_idle_timeout || order.has_probe_idle || !json_object_size(rest)))
 		rc = command_service_set(service, &order, err);
 	rc = rc ? rc : command_settings_read(service, rest, "", err);
-	if (!rc && json_object_get(rest, "max_versions"))
-		rc = version_room_check(service, err);
+	rc = rc ? rc : version_room_check(service, max_versions, err);
 	json_decref(rest);
 	return rc;
 }

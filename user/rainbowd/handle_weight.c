@@ -110,7 +110,7 @@ static const char *fate_of(const struct change *change, enum rollback_sessions s
 	return "";
 }
 
-/* "; v2 is in quarantine" where that is new. */
+/* "; v2 drains, in quarantine: no rollout takes it", where that is new. */
 static const char *quarantine_text(const struct change *change, char *text, size_t size)
 {
 	size_t i;
@@ -120,7 +120,8 @@ static const char *quarantine_text(const struct change *change, char *text, size
 
 		if (!version->quarantine[0] || change->before->versions[i].quarantine[0])
 			continue;
-		snprintf(text, size, "; %s is in quarantine: no rollout takes it", version->label);
+		snprintf(text, size, "; %s %s quarantine: no rollout takes it", version->label,
+			 version->state == RAINBOW_VERSION_ACTIVE ? "is in" : "drains, in");
 		return text;
 	}
 	return "";

@@ -234,6 +234,16 @@ static void tell_errors(struct look *look, size_t place)
 	note_fini(&note);
 }
 
+/* The first of the worst; but of those that are inconclusive one that also counts where nothing is left to compare with. */
+static bool is_reason(const struct gate *gate, const struct gate_finding *finding, struct rollout_facts *facts)
+{
+	bool waits = gate->kind == GATE_KIND_ANSWER && finding->verdict == GATE_INCONCLUSIVE;
+	bool first = waits && !facts->answer_missing && facts->gates == GATE_INCONCLUSIVE;
+
+	facts->answer_missing = facts->answer_missing || waits;
+	return first || rollout_worse(facts->gates, finding->verdict) != facts->gates;
+}
+
 bool look_judge(struct look *look, struct rollout *rollout, struct rollout_facts *facts)
 {
 	bool remembers = false, decides = false;
@@ -251,9 +261,7 @@ bool look_judge(struct look *look, struct rollout *rollout, struct rollout_facts
 		if (look->gates[i].shadow)
 			continue;
 		decides = true;
-		if (look->gates[i].kind == GATE_KIND_ANSWER && finding->verdict == GATE_INCONCLUSIVE)
-			facts->answer_missing = true;
-		if (rollout_worse(facts->gates, finding->verdict) == facts->gates)
+		if (!is_reason(&look->gates[i], finding, facts))
 			continue;
 		facts->gates = finding->verdict;
 		snprintf(facts->gate_reason, sizeof(facts->gate_reason), "%s", finding->reason);

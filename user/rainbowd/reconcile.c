@@ -329,6 +329,26 @@ static int drain_all_unnamed(const struct reconcile *order, struct service *afte
 	return rc;
 }
 
+/*
+ * A quarantine is a memory: without it the next document could roll the same version out again. So such a version stays, and lets its
+ * backends go, whose addresses others may get.
+ */
+static int remove_unnamed(const struct reconcile *order, struct service *after, const char *label, struct error *err)
+{
+	struct version *version = service_find_version(after, label);
+	uint64_t stay;
+	int rc = 0;
+
+	if (!version->quarantine[0])
+		return command_version_remove(after, label, order->counts, err);
+	for (size_t i = version->backend_count; !rc && i-- > 0;) {
+		const struct endpoint at = version->backends[i].at;
+
+		rc = command_backend_remove(after, label, &at, order->counts, &stay, err);
+	}
+	return rc;
+}
+
 static int remove_all_unnamed(const struct reconcile *order, struct service *after, struct error *err)
 {
 	int rc = 0;
@@ -337,11 +357,10 @@ static int remove_all_unnamed(const struct reconcile *order, struct service *aft
 		const struct version *version = &after->versions[i];
 		char label[RAINBOW_NAME_SIZE];
 
-		/* A quarantine is a memory: without it the next document could roll the same version out again. */
-		if (!is_unnamed(order, version) || version->quarantine[0] || order->counts->live[version->id])
+		if (!is_unnamed(order, version) || order->counts->live[version->id])
 			continue;
 		text_copy(label, sizeof(label), version->label);
-		rc = placed(order, command_version_remove(after, label, order->counts, err), err, "versions");
+		rc = placed(order, remove_unnamed(order, after, label, err), err, "versions");
 	}
 	return rc;
 }
@@ -423,8 +442,8 @@ int reconcile_open(const struct reconcile *order, struct service *after, struct 
 	if (!had_versions)
 		forget_weights(after);
 	rc = rc ? rc : drain_all_unnamed(order, after, err);
-	if (!rc && had_versions && after->settings.max_versions < most)
-		rc = placed(order, version_room_check(after, err), err, "max_versions");
+	if (!rc && had_versions)
+		rc = placed(order, version_room_check(after, most, err), err, "max_versions");
 	return rc;
 }
 

@@ -324,15 +324,16 @@ static enum rollout_action promote_it(struct rollout *rollout, const struct roll
 	return ROLLOUT_SET;
 }
 
-static int check_step(const struct rollout *rollout, const struct rollout_order *order, struct error *err)
+static int check_step(const struct rollout *rollout, const char *service, const struct rollout_order *order, struct error *err)
 {
 	char step[64];
 
 	if (order->verb != ROLLOUT_PROMOTE || !order->from_step || order->from_step == rollout->step + 1)
 		return 0;
 	return error_set(err, ERROR_PRECONDITION, "from_step",
-			 "rollout %llu of version %s is in step %s and not in step %u; look at it, then promote again",
-			 (unsigned long long)rollout->number, rollout->target, step_text(rollout, step), order->from_step);
+			 "rollout %llu of %s to %s is in step %s and not in step %u; look at it, then promote again",
+			 (unsigned long long)rollout->number, service, rollout->target, step_text(rollout, step),
+			 order->from_step);
 }
 
 static enum rollout_action abort_it(struct rollout *rollout, const struct rollout_order *order)
@@ -366,7 +367,7 @@ int rollout_command(struct rollout *rollout, const char *service, const struct r
 	    [ROLLOUT_RETRY] = {"retry", begin_anew},
 	};
 	bool may = order->verb == ROLLOUT_RETRY ? rollout->state == ROLLOUT_ROLLED_BACK : rollout_is_active(rollout);
-	int rc = may ? check_step(rollout, order, err) : refuse(rollout, service, verbs[order->verb].name, err);
+	int rc = may ? check_step(rollout, service, order, err) : refuse(rollout, service, verbs[order->verb].name, err);
 
 	if (!rc)
 		*action = verbs[order->verb].do_it(rollout, order);

@@ -108,13 +108,13 @@ int version_room(const struct service *service, const struct counts *counts, str
 	return 0;
 }
 
-int version_room_check(const struct service *service, struct error *err)
+int version_room_check(const struct service *service, uint32_t before, struct error *err)
 {
 	size_t i, active = 0;
 
 	for (i = 0; i < service->version_count; i++)
 		active += service->versions[i].state == RAINBOW_VERSION_ACTIVE;
-	if (active <= service->settings.max_versions)
+	if (active <= service->settings.max_versions || service->settings.max_versions >= before)
 		return 0;
 	return error_set(
 	    err, ERROR_PRECONDITION, "max_versions",

@@ -15,8 +15,8 @@
  */
 int version_room(const struct service *service, const struct counts *counts, struct instant now, uint32_t *forced,
 		 struct error *err);
-/* Of a max_versions that is laid down: -ERROR_PRECONDITION if more are active; the others are on their way out. */
-int version_room_check(const struct service *service, struct error *err);
+/* Of a max_versions that is lower than before: -ERROR_PRECONDITION if more are active; the others are on their way out. */
+int version_room_check(const struct service *service, uint32_t before, struct error *err);
 /* Its deadline is now, and closes what is left. */
 void version_force(struct version *version, struct instant now);
 
