@@ -270,7 +270,7 @@ expect_eq 'sessions lost' "$(lab_stat load '[.moved, .lost, .failed] | @csv')" 0
 
 part 'the last step waits for who judges himself, and for no one else'
 forgive
-gates '{"name":"resets","source":"kernel","signal":"resets","margin":"2"}' "$(gate_command judge)"
+gates '{"name":"resets","source":"kernel","signal":"resets","margin":2}' "$(gate_command judge)"
 say_command 75
 ctl rollout start chat v2 --steps 100:1s
 wait_until 15 'the rollout to be held' is_eq 'held in step 1' place
