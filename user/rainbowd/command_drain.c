@@ -111,6 +111,16 @@ static int default_target(const struct service *service, struct version **target
 	return 0;
 }
 
+static int find_target(const struct service *service, const struct rollback_order *order, struct version **target,
+		       struct error *err)
+{
+	if (order->to)
+		return service_get_version(service, order->to, target, err);
+	if (rollout_is_active(&service->rollout))
+		return service_get_version(service, service->rollout.baseline, target, err);
+	return default_target(service, target, err);
+}
+
 static void leave_behind(struct version *version, const struct rollback_order *order, const struct drain_policy *policy)
 {
 	struct drain_order drain = {.has_deadline = order->sessions == ROLLBACK_RESET};
@@ -160,9 +170,8 @@ static void quarantine_target(struct service *service, const struct version *to,
 int command_rollback(struct service *service, const struct rollback_order *order, const struct counts *counts,
 		     struct version **target, struct error *err)
 {
-	bool in_rollout = rollout_is_active(&service->rollout), loses[RAINBOW_MAX_VERSIONS_PER_SERVICE];
-	const char *to = order->to ? order->to : in_rollout ? service->rollout.baseline : NULL;
-	int rc = to ? service_get_version(service, to, target, err) : default_target(service, target, err);
+	bool loses[RAINBOW_MAX_VERSIONS_PER_SERVICE] = {false};
+	int rc = find_target(service, order, target, err);
 	size_t i;
 
 	for (i = 0; i < service->version_count; i++)
