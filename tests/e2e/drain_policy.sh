@@ -278,16 +278,11 @@ not_stored() {
 	ctl set-weight chat v2=100
 	ctl drain chat v1
 	: >"$CALLS"
-	lab_spawn locker router "$E2E_PYTHON" -c 'import sqlite3, sys, threading
-db = sqlite3.connect(sys.argv[1], isolation_level=None)
-db.execute("BEGIN IMMEDIATE")
-print("locked", flush=True)
-threading.Event().wait()' "$LAB_DIR/state/rainbow.db"
-	wait_until 10 'the database to be locked' grep -q '^locked' "$LAB_DIR/locker.log"
+	lock_database
 	wait_until 15 'the storing to fail' grep -q '^ERROR duties' "$LAB_DIR/rainbowd.log"
 	wait_past $(($(now_ms) + 2500))
 	expect_eq 'calls' "$(calls_for v1)" 1
-	lab_end locker
+	unlock_database
 	wait_until 20 'the outcome to be stored' is_eq 'done' drain_of chat v1 .duties.on_warn.outcome
 	expect_eq 'calls, and what status says' "$(calls_for v1) $(drain_of chat v1 .duties.on_warn.tries)" '1 1'
 	ctl undrain chat v1

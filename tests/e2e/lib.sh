@@ -167,6 +167,20 @@ json() { # JQ-FILTER RAINBOWCTL-ARGUMENTS...
 	esac
 }
 
+# Somebody else writes into rainbowd's database, until unlock_database.
+lock_database() {
+	lab_spawn locker router "$E2E_PYTHON" -c 'import sqlite3, sys, threading
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+threading.Event().wait()' "$LAB_DIR/state/rainbow.db"
+	wait_until 10 'the database to be locked' grep -q '^locked' "$LAB_DIR/locker.log"
+}
+
+unlock_database() {
+	lab_end locker
+}
+
 # Everything an operator has set, without what sessions change by themselves. Into E2E_SETTINGS, and printed.
 _settings_look() {
 	local path filter

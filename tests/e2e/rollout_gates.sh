@@ -253,17 +253,12 @@ forgive
 start
 say_command 0
 wait_until 15 'step 2' is_eq 'running in step 2' place
-lab_spawn locker router "$E2E_PYTHON" -c 'import sqlite3, sys, threading
-db = sqlite3.connect(sys.argv[1], isolation_level=None)
-db.execute("BEGIN IMMEDIATE")
-print("locked", flush=True)
-threading.Event().wait()' "$LAB_DIR/state/rainbow.db"
-wait_until 10 'the database to be locked' grep -q '^locked' "$LAB_DIR/locker.log"
+lock_database
 wait_until 15 'what the gate remembers to be refused' is_past 1 grep -c 'can not be done, is tried again' "$LAB_DIR/rainbowd.log"
 say_command 1
 wait_until 15 'the kernel to be told' grep -q "rollout $(rollout .number) of chat is rolled back in the kernel" "$LAB_DIR/rainbowd.log"
 expect_eq 'new sessions of v2 from then on' "$(before=$(version_count v2 chosen); sleep 4; echo $(($(version_count v2 chosen) - before)))" 0
-lab_end locker
+unlock_database
 expect_rolled_back 2 'judge: .*1'
 expect_eq 'new sessions that got no version' "$(packet_count refused_no_version)" 0
 expect_eq 'sessions lost' "$(lab_stat load '[.moved, .lost, .failed] | @csv')" 0,0,0
