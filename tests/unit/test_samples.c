@@ -428,7 +428,7 @@ static void test_what_is_acknowledged_survives_a_kill(void **state)
 	assert_ratio(&ratio, 1, 1, 1, 0);
 }
 
-static void fill(char (*names)[12], struct sample *list, size_t count, const struct gate *gate, const char *version)
+static void fill(char (*names)[24], struct sample *list, size_t count, const struct gate *gate, const char *version)
 {
 	struct sample_count out;
 
@@ -442,7 +442,7 @@ static void fill(char (*names)[12], struct sample *list, size_t count, const str
 
 static void test_there_is_a_bound(void **state)
 {
-	char(*names)[12] = calloc(SAMPLES_MAX, sizeof(*names));
+	char(*names)[24] = calloc(SAMPLES_MAX, sizeof(*names));
 	struct sample *list = calloc(SAMPLES_MAX, sizeof(*list));
 	struct sample_evidence all;
 	struct sample_count count;
