@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # rainbowd comes and goes: a second one on the same pins is refused, an end by TERM leaves the datapath at work, --detach and
-# `rainbowctl detach` leave nothing, maps of an unknown schema are left alone, bad options are refused and take nothing away; and who
-# may talk to it.
-# Takes 15 s.
+# `rainbowctl detach` leave nothing, maps of an unknown schema are left alone, bad options are refused and take nothing away; who may
+# talk to it; and a bpffs that is unmounted under it takes no hook away.
+# Takes 40 s.
 source "$(dirname "$0")/lib.sh"
 
 # What rainbow has in the router's kernel: programs on interfaces, and pins.
@@ -147,6 +147,30 @@ bad_options() {
 	lab_down
 }
 
+# In a mount namespace of its own: nobody else's bpffs is touched.
+unmounted() {
+	part 'the bpffs is unmounted where it looks for its pins, for longer than hooks go without a look'
+	lab_up routed --backends 1
+	serve_agents 1
+	printf '#!/bin/sh\nexec unshare --mount --propagation private %s/rainbowd "$@"\n' "$LAB_BUILD" >"$LAB_DIR/apart"
+	chmod +x "$LAB_DIR/apart"
+	LAB_RAINBOWD=$LAB_DIR/apart lab_rainbowd_start tc
+	add_service chat 4 1
+	lab_client some --to "$(at_service 4)" --sessions 20 --interval 500
+	lab_until_stat some 10 '.live == 20'
+	expect_ne 'its mount namespace' "$(readlink "/proc/${LAB_PID[rainbowd]}/ns/mnt")" "$(readlink /proc/self/ns/mnt)"
+	nsenter -t "${LAB_PID[rainbowd]}" -m umount -l /sys/fs/bpf
+	sleep 12 # that nothing happens can only be seen by waiting
+	lab_rainbowd_kill
+	lab_client more --to "$(at_service 4)" --sessions 20 --interval 500
+	lab_until_stat more 10 '.live == 20'
+	lab_rainbowd_start tc
+	expect_whole some
+	expect_whole more
+	expect_no_drift
+	lab_down
+}
+
 peers() {
 	local as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
@@ -171,4 +195,5 @@ lifecycle one-armed xdp-generic off
 unknown_schema
 refused_interface
 bad_options
+unmounted
 peers

@@ -61,8 +61,7 @@ static int link_open(const struct attach_place *place, const char *name, uint32_
 {
 	struct bpf_link_info info = {};
 	uint32_t length = sizeof(info);
-	char path[PIN_PATH_SIZE];
-	int fd = bpf_obj_get(pin_dir_path(place->dir, name, path));
+	int fd = pin_dir_get(place->dir, name);
 
 	if (fd < 0)
 		return -1;
@@ -78,23 +77,23 @@ static int link_open(const struct attach_place *place, const char *name, uint32_
 /* Detached by order first: a link whose last pin goes is let go of some time later. */
 static void link_end(const struct attach_place *place, const char *name)
 {
-	char path[PIN_PATH_SIZE];
-	int fd = bpf_obj_get(pin_dir_path(place->dir, name, path));
+	int fd = pin_dir_get(place->dir, name);
 
-	if (fd >= 0) {
-		bpf_link_detach(fd);
-		close(fd);
-	}
+	if (fd < 0)
+		return;
+	bpf_link_detach(fd);
+	close(fd);
 	pin_dir_unlink(place->dir, name);
 }
 
 static int link_pin(const struct attach_place *place, const char *name, int link, struct error *err)
 {
 	char path[PIN_PATH_SIZE];
+	int rc = pin_dir_put(place->dir, name, link);
 
-	if (bpf_obj_pin(link, pin_dir_path(place->dir, name, path)))
-		return error_set(err, ERROR_INTERNAL, "pin-dir", "%s can not be pinned: %s", path, strerror(errno));
-	return 0;
+	return rc ? error_set(err, ERROR_INTERNAL, "pin-dir", "%s can not be pinned: %s", pin_dir_path(place->dir, name, path),
+			      strerror(-rc))
+		  : 0;
 }
 
 static int link_switch(const struct attach_place *place, int link, const char *what, int prog_fd, struct error *err)

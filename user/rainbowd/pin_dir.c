@@ -15,6 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <linux/magic.h>
+#include <bpf/bpf.h>
 #include "common/log.h"
 #include "rainbowd/pin_dir.h"
 
@@ -243,6 +244,30 @@ void pin_dir_close(struct pin_dir *dir)
 bool pin_dir_has(const struct pin_dir *dir, const char *name)
 {
 	return !faccessat(dir->fd, name, F_OK, 0);
+}
+
+/* bpf(2) takes paths alone. */
+static const char *held_path(const struct pin_dir *dir, const char *name, char buf[PIN_PATH_SIZE])
+{
+	if (access("/proc/self/fd", F_OK))
+		return pin_dir_path(dir, name, buf);
+	snprintf(buf, PIN_PATH_SIZE, "/proc/self/fd/%d/%s", dir->fd, name);
+	return buf;
+}
+
+int pin_dir_get(const struct pin_dir *dir, const char *name)
+{
+	char path[PIN_PATH_SIZE];
+	int fd = bpf_obj_get(held_path(dir, name, path));
+
+	return fd < 0 ? -errno : fd;
+}
+
+int pin_dir_put(const struct pin_dir *dir, const char *name, int fd)
+{
+	char path[PIN_PATH_SIZE];
+
+	return bpf_obj_pin(fd, held_path(dir, name, path)) ? -errno : 0;
 }
 
 int pin_dir_unlink(const struct pin_dir *dir, const char *name)

@@ -28,6 +28,12 @@ void pin_dir_close(struct pin_dir *dir);
 bool pin_dir_has(const struct pin_dir *dir, const char *name);
 /* The path of one pin, for bpf(2), which takes no directory descriptor. Returns buf. */
 const char *pin_dir_path(const struct pin_dir *dir, const char *name, char buf[PIN_PATH_SIZE]);
+/*
+ * What is pinned under the name, and pinning: by the descriptor that holds the directory, so also where its bpffs has been unmounted
+ * meanwhile. A descriptor, 0 or -errno.
+ */
+int pin_dir_get(const struct pin_dir *dir, const char *name);
+int pin_dir_put(const struct pin_dir *dir, const char *name, int fd);
 /* 0, -errno; a pin that is not there is no error. */
 int pin_dir_unlink(const struct pin_dir *dir, const char *name);
 /* Calls each for every pin; it may unlink the one it is shown. */
