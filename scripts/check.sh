@@ -73,8 +73,10 @@ build() {
 	if [[ -z ${SAN:-} ]] && { ((${#patterns[@]} == 0)) || [[ ${patterns[*]} == *fuzz* ]]; }; then
 		step make -s -j "$(nproc)" BUILD="$BUILD" fuzzers || return
 	fi
-	# A rainbowd that calls itself newer, for the upgrades.
-	! is_wanted e2e/p1_one_version || step make -s -j "$(nproc)" BUILD="$BUILD/next" VERSION=next "$BUILD/next/rainbowd"
+	# A rainbowd that calls itself newer, for those that upgrade.
+	if is_wanted e2e/p1_one_version || is_wanted e2e/torture || is_wanted e2e/torture_xdp; then
+		step make -s -j "$(nproc)" BUILD="$BUILD/next" VERSION=next "$BUILD/next/rainbowd"
+	fi
 }
 
 # e2e tests begin with those that take longest: each says so in a line "# Takes N s".
