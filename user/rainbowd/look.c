@@ -33,7 +33,7 @@ static void carry_gates(struct track *track, const struct rollout *rollout)
 	}
 	memcpy(track->gates, carried, sizeof(carried));
 	track->gates_laid = rollout->gates_laid;
-	track->has_failed = track->has_memory = false;
+	track->has_memory = false; /* that of the old places; that it has failed stays */
 }
 
 void track_begin(struct track *track, const struct rollout *rollout)
